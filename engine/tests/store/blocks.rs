@@ -2,7 +2,7 @@
 
 use almanac_engine::{
     series::{Matcher, SampleSource, stale_marker},
-    store::{Compaction, SqlLimits, Store, StoreError, StoreOptions},
+    store::{Compaction, Deletion, SqlLimits, Store, StoreError, StoreOptions},
 };
 use almanac_models::Timestamp;
 use arrow::{
@@ -149,7 +149,7 @@ fn a_damaged_block_is_named_and_the_others_are_read() {
 fn a_deletion_within_blocks_leaves_the_rest() {
     let fresh = Fresh::new();
     put_day(&fresh.store, 0);
-    let what = almanac_engine::store::Deletion {
+    let what = Deletion {
         matchers: vec![Matcher::equal("pod", "5")],
         from: Some(at(2 * HOUR + 30_000)),
         until: Some(at(3 * HOUR + 30_000)),
@@ -206,6 +206,19 @@ fn a_check_names_what_is_damaged() {
         assert_eq!(damage.what, r#"load{pod="39"}"#);
         assert!(damage.samples.is_some() && damage.reason.contains("checksum"), "{damage:?}");
     }
+    // SQL names it too, and other series are read.
+    let sql = |series: i64| {
+        let text = format!("SELECT count(value) FROM samples WHERE series_id = {series}");
+        store.analyst_sql(&text, &[], SqlLimits::default())
+    };
+    let error = sql(39).unwrap_err();
+    let told = format!("{error} {:?}", std::error::Error::source(&error));
+    assert!(told.contains("series 39: a block of samples is damaged: its checksum differs"), "{told}");
+    assert!(sql(4).is_ok());
+    // The series can be deleted; then everything is sound.
+    let matchers = vec![Matcher::equal("pod", "39")];
+    store.delete(&Deletion { matchers, from: None, until: None, dry_run: false }).unwrap();
+    assert_eq!(store.check(|_, _| ()).unwrap().damaged, []);
     store.close().unwrap();
     drop(folder);
 }

@@ -35,7 +35,7 @@ impl fmt::Display for Report {
              one sample per TimeSeries entry. Values: 40 % whole counters, 15 % counters of two decimals, 15 % bytes, 10 % gauges of\n\
              two decimals, 10 % random doubles, 10 % constants. Acknowledged means committed on disk. Each run starts with an empty store and\n\
              ends with `kill -9`; the restart is timed until `/readyz` answers, and every acknowledged sample must be there. Bytes per\n\
-             sample count the whole file: samples, rollups of 5 minutes and 1 hour, series.",
+             sample count the whole file: samples, rollups, series.",
             self.cores
         )?;
         self.sections.iter().try_for_each(|section| write!(f, "{section}"))

@@ -54,14 +54,18 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     }
     out.flush()?;
     Err(CliError::failed(format!(
-        "{} of the parts above are damaged, {} are sound; restore a backup, or delete the damaged series",
-        report.damaged.len(),
+        "{} of {}; restore a backup, or delete the damaged series with almanac delete",
+        if report.damaged.len() == 1 {
+            "1 part is damaged".to_owned()
+        } else {
+            format!("{} parts are damaged", report.damaged.len())
+        },
         counts(&report)
     )))
 }
 
 fn counts(report: &CheckReport) -> String {
-    format!("{} samples, {} blocks, {} tables", report.samples, report.blocks, report.tables)
+    format!("{} blocks and {} tables, {} samples can be read", report.blocks, report.tables, report.samples)
 }
 
 /// Returns the line about a damaged part.

@@ -89,7 +89,7 @@ impl Store {
         unless_full(schema::drop_orphans(&connection))?;
         let mut registry = schema::load_registry(&connection, options.max_series, options.label_bytes)?;
         let mut layout = schema::load_layout(&connection)?;
-        unless_full(segment::convert(&connection, &mut layout, |done, total| {
+        unless_full(segment::convert(&connection, path, &mut layout, |done, total| {
             options.on_conversion.report(done, total)
         }))?;
         let mut recent = schema::load_recent(&connection, &layout, options.recent_bytes)?;
@@ -335,7 +335,7 @@ impl Store {
             series_refused: load(&shared.counters.refused),
             samples_hot: layout.rows(SegmentKind::Hot),
             samples_late: layout.rows(SegmentKind::Late),
-            samples_cold: layout.rows(SegmentKind::Cold),
+            samples_cold: layout.cold().iter().map(|segment| segment.rows).sum(),
             samples_recent: shared.recent.read().held() as u64,
             segments: layout.all().count() as u64,
             file_bytes: bytes(&shared.path),

@@ -79,6 +79,8 @@ pub(in crate::store) fn connect(path: &Path, options: &StoreOptions) -> Result<(
         }
     }
     let recovered = recover(path)?;
+    // An opening that was killed may have left it.
+    let _ = std::fs::remove_file(CheckLink::name(path));
     if path.exists() && has_log() {
         // Opening for writing merges the log into the file, so the version is checked read-only first: by another name, by
         // which DuckDB finds no log to replay, because that takes seconds.
@@ -108,13 +110,15 @@ pub(in crate::store) fn connect(path: &Path, options: &StoreOptions) -> Result<(
 struct CheckLink(PathBuf);
 
 impl CheckLink {
-    /// Returns `None` where the file system has no hard links.
-    fn new(path: &Path) -> Option<Self> {
+    fn name(path: &Path) -> PathBuf {
         let mut link = path.as_os_str().to_owned();
         link.push(".check");
-        let link = PathBuf::from(link);
-        // An opening that was killed may have left it.
-        let _ = std::fs::remove_file(&link);
+        PathBuf::from(link)
+    }
+
+    /// Returns `None` where the file system has no hard links.
+    fn new(path: &Path) -> Option<Self> {
+        let link = Self::name(path);
         std::fs::hard_link(path, &link).ok().map(|()| Self(link))
     }
 }

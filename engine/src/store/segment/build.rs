@@ -16,7 +16,7 @@ use crate::{
     store::{StoreError, error::failed_to, read::for_each_batch},
 };
 
-/// Number of samples that are merged at once, to bound memory: each takes up to 100 bytes.
+/// Number of samples that are merged at once, to bound memory.
 const CHUNK_SAMPLES: u64 = 2_000_000;
 
 /// Result of a merge, written but not yet in the list of segments.
@@ -52,7 +52,7 @@ fn joined(columns: &str, parts: Vec<String>) -> String {
 }
 
 /// Writes a merge's samples, deduplicated and sorted by series and time, into the cold segment `id`. `report` is called with
-/// the number of samples that are written, now and then.
+/// the number of samples that are written, after every few millions. An error leaves no table.
 pub(super) fn build(
     connection: &Connection,
     merge_of: &Merge,
@@ -60,7 +60,21 @@ pub(super) fn build(
     cutoff: Option<i64>,
     report: impl Fn(u64),
 ) -> Result<BuiltSegment, StoreError> {
-    let mut run = Segment::empty(id, SegmentKind::Cold);
+    let run = Segment::empty(id, SegmentKind::Cold);
+    let table = run.table();
+    write(connection, merge_of, run, cutoff, report).inspect_err(|_| {
+        // A merge that fails is tried again: without this each attempt would take space until the next opening.
+        let _ = connection.execute_batch(&format!("DROP TABLE IF EXISTS {table}"));
+    })
+}
+
+fn write(
+    connection: &Connection,
+    merge_of: &Merge,
+    mut run: Segment,
+    cutoff: Option<i64>,
+    report: impl Fn(u64),
+) -> Result<BuiltSegment, StoreError> {
     connection.execute_batch(&block::create_table(&run.table())).map_err(failed_to("write a compacted segment"))?;
     let mut expired = 0;
     let mut appender = block::Appender::new(connection, &run.name())?;

@@ -11,7 +11,8 @@ use super::{
     plan::{self, Merge},
     reclaim,
     retention::{self, Retention},
-    rollup, swap,
+    rollup,
+    swap::{self, Staged},
 };
 use crate::store::{
     Compaction, CompactionReport, StoreError,
@@ -37,20 +38,10 @@ pub(in crate::store) fn compact(
     let rows_held = retention.held;
     let mut compaction =
         CompactionRun { connection, shared, now, raw_cutoff: retention.samples, report: CompactionReport::default() };
-    // Frozen hot and late segments come first: later merges see cold segments only.
-    compaction.move_frozen()?;
-    for merge in plan::emptied(&compaction.cold()) {
-        compaction.merge(&merge)?;
-    }
-    if all {
-        for merge in plan::full_merges(&compaction.cold()) {
-            compaction.merge(&merge)?;
-        }
-    }
-    while let Some(merge) = plan::due_merge(&compaction.cold()) {
-        compaction.merge(&merge)?;
-    }
+    // A segment that cannot be merged, since a block is damaged, must not keep retention from what has expired.
+    let merged = compaction.merge_due(all);
     compaction.expire(all, retention)?;
+    merged?;
     let report = compaction.report;
     drop(compaction);
     let has_worked = report != CompactionReport::default() || all;
@@ -112,6 +103,23 @@ impl CompactionRun<'_> {
         self.shared.layout.read().frozen_of(SegmentKind::Cold)
     }
 
+    /// Merges what is due. Frozen hot and late segments come first: later merges see cold segments only.
+    fn merge_due(&mut self, all: bool) -> Result<(), StoreError> {
+        self.move_frozen()?;
+        for merge in plan::emptied(&self.cold()) {
+            self.merge(&merge)?;
+        }
+        if all {
+            for merge in plan::full_merges(&self.cold()) {
+                self.merge(&merge)?;
+            }
+        }
+        while let Some(merge) = plan::due_merge(&self.cold()) {
+            self.merge(&merge)?;
+        }
+        Ok(())
+    }
+
     /// Merges frozen hot and late segments into a cold one, together with the cold segments that late samples change.
     fn move_frozen(&mut self) -> Result<(), StoreError> {
         let layout = self.shared.layout.read().clone();
@@ -136,11 +144,9 @@ impl CompactionRun<'_> {
     /// Returns whether a cold segment contains the series and timestamp of a late row.
     fn is_changed(&self, run: &Segment, late: &[Segment]) -> Result<bool, StoreError> {
         for late in late.iter().filter(|late| late.overlaps(run.min, run.max)) {
-            // Only the blocks that a late row lies within are decoded.
-            let sql = format!(
-                "SELECT EXISTS (FROM {late} SEMI JOIN {blocks} AS cold USING (series_id, timestamp))",
-                late = late.table(),
-                blocks = block::samples_of(
+            let samples = match run.kind {
+                // Only the blocks that a late row lies within are decoded.
+                SegmentKind::Cold => block::samples_of(
                     &format!(
                         "(FROM {} AS block WHERE EXISTS (FROM {} AS late WHERE late.series_id = block.series_id
                              AND late.timestamp BETWEEN block.begin_at AND block.end_at))",
@@ -148,8 +154,13 @@ impl CompactionRun<'_> {
                         late.table()
                     ),
                     "series_id, timestamp",
-                    ""
+                    "",
                 ),
+                SegmentKind::Hot | SegmentKind::Late | SegmentKind::Rows => run.table(),
+            };
+            let sql = format!(
+                "SELECT EXISTS (FROM {} SEMI JOIN {samples} AS cold USING (series_id, timestamp))",
+                late.table()
             );
             let changed: bool =
                 self.connection.query_row(&sql, [], |row| row.get(0)).map_err(failed_to("find repeated samples"))?;
@@ -164,20 +175,19 @@ impl CompactionRun<'_> {
         self.finish(merge, false)
     }
 
-    /// Builds a merge and replaces its segments with the result. `staged`: the merge contains new samples, so that
+    /// Builds a merge and replaces its segments with the result. `has_new`: the merge contains new samples, so that
     /// rollups and spans are staged and swapped in with it.
-    fn finish(&mut self, merge: &Merge, staged: bool) -> Result<(), StoreError> {
-        let rows: u64 = merge.base.iter().chain(&merge.late).map(|segment| segment.rows).sum();
-        check_disk_space(&self.shared.path, rows.saturating_mul(ROW_BYTES), "compaction")?;
+    fn finish(&mut self, merge: &Merge, has_new: bool) -> Result<(), StoreError> {
+        check_disk_space(&self.shared.path, self.bytes_to_write(merge)?, "compaction")?;
         let id = self.shared.layout.write().take_id();
-        if let Some(cutoff) = self.raw_cutoff {
-            rollup::stage_expired(&self.connection, merge, cutoff)?;
-        }
+        let expired =
+            self.raw_cutoff.map_or(Ok(false), |cutoff| rollup::stage_expired(&self.connection, merge, cutoff))?;
         let built = build(&self.connection, merge, id, self.raw_cutoff, |_| ())?;
-        if staged {
+        if has_new {
             let layout = self.shared.layout.read().clone();
             rollup::stage(&self.connection, &layout, merge, built.run.as_ref(), self.raw_cutoff)?;
         }
+        let staged = Staged { new: has_new, expired };
         let report = &mut self.report;
         report.segments_written += u64::from(built.run.is_some());
         report.segments_dropped += (merge.base.len() + merge.late.len()) as u64;
@@ -186,6 +196,19 @@ impl CompactionRun<'_> {
         let (merge, run) = (merge.clone(), built.run);
         report.rollups_written += self.shared.on_writer(move |writer| swap::swap(writer, &merge, run, staged))?;
         Ok(())
+    }
+
+    /// Returns an upper bound of the bytes of the new segment: the blocks of cold segments, which merges do not make
+    /// larger, and uncompressed rows of the others.
+    fn bytes_to_write(&self, merge: &Merge) -> Result<u64, StoreError> {
+        let mut bytes: u64 = 0;
+        for segment in merge.all() {
+            bytes = bytes.saturating_add(match segment.kind {
+                SegmentKind::Cold => block::stored_bytes(&self.connection, &segment.table())?,
+                SegmentKind::Hot | SegmentKind::Late | SegmentKind::Rows => segment.rows.saturating_mul(ROW_BYTES),
+            });
+        }
+        Ok(bytes)
     }
 
     /// Applies retention: rewrites or drops expired cold segments, then deletes expired rows of the other tables.

@@ -1,14 +1,26 @@
 //! Replaces the cold segments of releases before schema version 8 by segments of blocks.
 
+use std::path::Path;
+
 use duckdb::Connection;
 
 use super::{Segment, SegmentKind, SegmentLayout, build::build, plan::Merge};
-use crate::store::{StoreError, error::failed_to};
+use crate::store::{
+    StoreError,
+    error::failed_to,
+    write::{ROW_BYTES, check_disk_space},
+};
 
-/// Replaces the segments of rows, each in a transaction of its own: an interrupted conversion goes on at the next opening.
+/// Replaces the segments of rows, each in a transaction of its own: the next opening continues an interrupted conversion.
 /// `report` is called with the samples that are done and their total, before the first and after every few millions.
+///
+/// A segment with a damaged block of the file stays as it is: reads know segments of rows.
+///
+/// # Errors
+/// `DiskFull`: the segments that are not converted yet stay as they are; or an error of DuckDB.
 pub(in crate::store) fn convert(
     connection: &Connection,
+    path: &Path,
     layout: &mut SegmentLayout,
     report: impl Fn(u64, u64),
 ) -> Result<(), StoreError> {
@@ -19,33 +31,35 @@ pub(in crate::store) fn convert(
     let (mut done, total) = (0, old.iter().map(|segment| segment.rows).sum());
     report(done, total);
     for rows in old {
+        // A checkpoint that finds the disk full would stop the database.
+        check_disk_space(path, rows.rows.saturating_mul(ROW_BYTES), "converting the store to blocks")?;
         let merge = Merge { base: vec![rows.clone()], late: Vec::new() };
-        let built = build(connection, &merge, layout.take_id(), None, |written| report(done + written, total))?.run;
-        replace(connection, &rows, built.as_ref())?;
-        layout.frozen.retain(|segment| segment.id != rows.id);
-        layout.frozen.extend(built);
-        layout.frozen.sort_by_key(|segment| segment.id);
+        match build(connection, &merge, layout.take_id(), None, |written| report(done + written, total)) {
+            Ok(built) => {
+                replace(connection, &rows, built.run.as_ref())?;
+                layout.frozen.retain(|segment| segment.id != rows.id);
+                layout.frozen.extend(built.run);
+                layout.frozen.sort_by_key(|segment| segment.id);
+                // The space of the old segment is free after a checkpoint.
+                connection.execute_batch("CHECKPOINT").map_err(failed_to("write a checkpoint"))?;
+            }
+            Err(error @ StoreError::DamagedBlock { .. }) => {
+                tracing::warn!(segment = rows.id, %error, "a segment stays uncompressed, because it cannot be read as a whole");
+            }
+            Err(error) => return Err(error),
+        }
         done += rows.rows;
         report(done, total);
     }
     Ok(())
 }
 
-/// Replaces a segment by the new one, and writes a checkpoint, which frees the space of the old one.
+/// Replaces a segment by the new one.
 fn replace(connection: &Connection, old: &Segment, new: Option<&Segment>) -> Result<(), StoreError> {
-    let added = new.map_or_else(String::new, |run| {
-        format!(
-            "INSERT INTO store.segments (segment_id, kind, frozen, rows, min_ms, max_ms) VALUES ({}, '{}', true, {}, {}, {});",
-            run.id,
-            run.kind.as_str(),
-            run.rows,
-            run.min,
-            run.max
-        )
-    });
+    let added = new.map_or_else(String::new, Segment::listed);
     connection
         .execute_batch(&format!(
-            "BEGIN TRANSACTION; DROP TABLE {}; DELETE FROM store.segments WHERE segment_id = {}; {added} COMMIT; CHECKPOINT",
+            "BEGIN TRANSACTION; DROP TABLE {}; DELETE FROM store.segments WHERE segment_id = {}; {added} COMMIT",
             old.table(),
             old.id
         ))

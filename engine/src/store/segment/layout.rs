@@ -62,8 +62,8 @@ impl Segment {
     }
 
     /// Returns the `SELECT` of the samples in a span, in epoch milliseconds. `columns`: those that are needed of
-    /// `series_id`, `timestamp`, `value` and, of late segments, `seq`. `condition` on columns of the segment's table; empty
-    /// = none.
+    /// `series_id`, `timestamp` and `value`; late segments also have `seq`. `condition`: on columns of the segment's
+    /// table, or empty.
     pub(in crate::store) fn samples(&self, columns: &str, condition: &str, (from, until): (i64, i64)) -> String {
         let (from, until) = (instant(from), instant(until));
         let all = if condition.is_empty() { String::new() } else { format!("{condition} AND ") };
@@ -78,6 +78,19 @@ impl Segment {
                 format!("SELECT {columns} FROM {} WHERE {all}timestamp BETWEEN {from} AND {until}", self.table())
             }
         }
+    }
+
+    /// Returns the statement that lists a frozen segment.
+    pub(in crate::store) fn listed(&self) -> String {
+        format!(
+            "INSERT INTO store.segments (segment_id, kind, frozen, rows, min_ms, max_ms)
+             VALUES ({}, '{}', true, {}, {}, {});",
+            self.id,
+            self.kind.as_str(),
+            self.rows,
+            self.min,
+            self.max
+        )
     }
 
     /// Returns the relation of the samples of a cold segment whose rows are in the relation `source`. Its bounds let DuckDB
@@ -117,7 +130,7 @@ impl Segment {
         )
     }
 
-    /// Returns whether the segment has rows sorted by series and time.
+    /// Returns whether the segment is frozen and sorted by series and time: of blocks or of rows.
     pub(in crate::store) const fn is_cold(&self) -> bool {
         matches!(self.kind, SegmentKind::Cold | SegmentKind::Rows)
     }

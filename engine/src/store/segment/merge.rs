@@ -14,8 +14,8 @@ pub(super) struct SeriesParts {
     pub(super) blocks: Vec<Block>,
     /// Rows of hot segments as (timestamp, value), in any order. No timestamp is in a block too.
     pub(super) rows: Vec<(i64, f64)>,
-    /// Rows of late segments as (timestamp, sequence number, value), in any order. They replace the others; of one
-    /// timestamp the last one counts.
+    /// Late rows as (timestamp, sequence number, value), in any order. They replace the others; if several have the same
+    /// timestamp, the last one counts.
     pub(super) late: Vec<(i64, i64, f64)>,
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use duckdb::Connection;
 
-use crate::store::{StoreError, error::failed_to, schema::create_sample_views, shared::Shared};
+use crate::store::{StoreError, error::failed_to, shared::Shared};
 
 /// Reciprocal of the tolerated share of free blocks: a tenth of the file may be free, since it is soon used again.
 const FREE_SHARE: u64 = 10;
@@ -55,15 +55,6 @@ pub(super) fn reclaim_space(shared: &Arc<Shared>, connection: &Connection) -> Re
             break;
         }
         size = now;
-    }
-    if size.free * FREE_SHARE > size.total {
-        // Blocks of metadata may be at the end. The first checkpoints after an opening write them anew if the catalogue has
-        // changed; later ones leave them where they are, so that a running service shortens its file at its next start only.
-        shared.on_writer(|writer| {
-            let layout = writer.shared.layout.read().clone();
-            writer.transaction(|connection| create_sample_views(connection, &layout))?;
-            writer.checkpoint()
-        })?;
     }
     Ok(())
 }

@@ -84,44 +84,32 @@ pub(super) fn stage(
 }
 
 /// Aggregates the samples of a merge's cold segments before `cutoff` into buckets of 5 minutes, in
-/// `store.stage_rollup_5m`; no table if there are none.
-pub(super) fn stage_expired(connection: &Connection, merge: &Merge, cutoff: i64) -> Result<(), StoreError> {
-    let failed = failed_to("compute rollups");
-    connection.execute_batch(&format!("DROP TABLE IF EXISTS store.stage_{FINE}")).map_err(&failed)?;
+/// `store.stage_rollup_5m`. Returns whether there are any; without them there is no table.
+pub(super) fn stage_expired(connection: &Connection, merge: &Merge, cutoff: i64) -> Result<bool, StoreError> {
     let cold: Vec<Segment> = merge.base.iter().filter(|s| s.is_cold() && s.min < cutoff).cloned().collect();
     if cold.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     connection
         .execute_batch(&format!(
-            "CREATE TABLE store.stage_{FINE} AS
+            "CREATE OR REPLACE TABLE store.stage_{FINE} AS
              SELECT series_id, {bucket} AS timestamp, count(value) AS count, sum(value) AS sum, min(value) AS min,
                  max(value) AS max, arg_max(value, timestamp) AS last, max(timestamp) AS last_at
              FROM ({}) WHERE value IS NOT NULL GROUP BY ALL ORDER BY ALL",
             union_within("series_id, timestamp, value", &cold, "", (MIN_TIMESTAMP_MS, cutoff - 1)),
             bucket = bucket(FINE_MS),
         ))
-        .map_err(&failed)
+        .map_err(failed_to("compute rollups"))?;
+    Ok(true)
 }
 
-/// Stores the staged buckets of 5 minutes, if any.
+/// Stores the staged buckets of 5 minutes.
 pub(super) fn store_expired(connection: &Connection) -> Result<(), StoreError> {
-    let failed = failed_to("store rollups");
-    let is_staged: bool = connection
-        .query_row(
-            "SELECT EXISTS (FROM duckdb_tables() WHERE schema_name = 'store' AND table_name = ?)",
-            [format!("stage_{FINE}")],
-            |row| row.get(0),
-        )
-        .map_err(&failed)?;
-    if !is_staged {
-        return Ok(());
-    }
     connection
         .execute_batch(&format!(
             "INSERT INTO store.{FINE} BY NAME FROM store.stage_{FINE}; DROP TABLE store.stage_{FINE}"
         ))
-        .map_err(&failed)
+        .map_err(failed_to("store rollups"))
 }
 
 /// Replaces the old buckets of an hour with the staged ones and returns the number of rows written.

@@ -74,9 +74,23 @@ pub(super) fn note_since(writer: &mut Writer, now: i64) -> Result<(), StoreError
     Ok(())
 }
 
+/// What a merge has staged in tables besides the new segment.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Staged {
+    /// Hours and spans: the merge contains new samples.
+    pub(super) new: bool,
+    /// Buckets of 5 minutes of samples that have expired.
+    pub(super) expired: bool,
+}
+
 /// Replaces the merged segments with the new one and returns the number of rollup rows written.
-pub(super) fn swap(writer: &mut Writer, merge: &Merge, run: Option<Segment>, staged: bool) -> Result<u64, StoreError> {
-    let gone: Vec<&Segment> = merge.base.iter().chain(&merge.late).collect();
+pub(super) fn swap(
+    writer: &mut Writer,
+    merge: &Merge,
+    run: Option<Segment>,
+    staged: Staged,
+) -> Result<u64, StoreError> {
+    let gone: Vec<&Segment> = merge.all().collect();
     let mut layout: SegmentLayout = writer.shared.layout.read().clone();
     layout.frozen.retain(|segment| !gone.iter().any(|old| old.id == segment.id));
     let mut sql = String::new();
@@ -84,24 +98,22 @@ pub(super) fn swap(writer: &mut Writer, merge: &Merge, run: Option<Segment>, sta
         sql.push_str(&format!("DROP TABLE {}; DELETE FROM store.segments WHERE segment_id = {};", old.table(), old.id));
     }
     if let Some(run) = run {
-        sql.push_str(&format!(
-            "INSERT INTO store.segments (segment_id, kind, frozen, rows, min_ms, max_ms)
-             VALUES ({}, 'cold', true, {}, {}, {});",
-            run.id, run.rows, run.min, run.max
-        ));
+        sql.push_str(&run.listed());
         layout.frozen.push(run);
         layout.frozen.sort_by_key(|segment| segment.id);
     }
     let rollups = writer.transaction(|connection| {
         let failed = failed_to("replace segments by the compacted one");
         let mut rollups = 0;
-        if staged {
+        if staged.new {
             rollups = rollup::swap(connection)?;
             connection
                 .execute_batch("DELETE FROM store.spans; INSERT INTO store.spans FROM store.stage_spans; DROP TABLE store.stage_spans")
                 .map_err(&failed)?;
         }
-        rollup::store_expired(connection)?;
+        if staged.expired {
+            rollup::store_expired(connection)?;
+        }
         connection.execute_batch(&sql).map_err(&failed)?;
         create_sample_views(connection, &layout)?;
         Ok(rollups)

@@ -2,9 +2,14 @@
 
 use std::path::PathBuf;
 
+use duckdb::Connection;
 use serde::{Deserialize, Serialize};
 
-use crate::store::{AnalystLimits, PromqlCall, SqlDescription, SqlDialect, SqlError, SqlLimits, SqlParam};
+use crate::store::{
+    AnalystLimits, PromqlCall, SqlDescription, SqlDialect, SqlError, SqlLimits, SqlParam, StoreError,
+    error::failed_to,
+    segment::{Segment, SegmentKind},
+};
 
 /// Message from the service.
 #[derive(Debug, Serialize, Deserialize)]
@@ -113,4 +118,35 @@ pub(super) struct SegmentInfo {
     /// First and last timestamp of a frozen segment, epoch milliseconds.
     pub(super) min: i64,
     pub(super) max: i64,
+}
+
+impl SegmentInfo {
+    /// Reads the list of segments of a schema.
+    pub(super) fn list(connection: &Connection, schema: &str) -> Result<Vec<Self>, StoreError> {
+        let failed = failed_to("read the list of segments");
+        let mut statement = connection
+            .prepare(&format!(
+                "SELECT segment_id, kind, frozen, coalesce(rows, 0), coalesce(min_ms, 0), coalesce(max_ms, 0)
+                 FROM {schema}.segments ORDER BY segment_id"
+            ))
+            .map_err(&failed)?;
+        let read = |row: &duckdb::Row<'_>| {
+            Ok(Self {
+                id: row.get(0)?,
+                kind: row.get(1)?,
+                frozen: row.get(2)?,
+                rows: row.get(3)?,
+                min: row.get(4)?,
+                max: row.get(5)?,
+            })
+        };
+        statement.query_map([], read).and_then(Iterator::collect).map_err(&failed)
+    }
+
+    /// Returns the segment.
+    pub(super) fn segment(&self) -> Result<Segment, StoreError> {
+        let kind = SegmentKind::parse(&self.kind)
+            .ok_or_else(|| StoreError::Corrupt { table: "segments", detail: format!("kind {:?}", self.kind) })?;
+        Ok(Segment { id: self.id, kind, rows: self.rows, min: self.min, max: self.max })
+    }
 }

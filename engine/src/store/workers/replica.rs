@@ -19,7 +19,7 @@ use crate::store::{
     schema::{
         NO_SAMPLES, SampleRelations, create_catalogue, create_static_views, lock_settings, sample_views, select_of,
     },
-    segment::{BLOCK_DEFINITION, Segment, SegmentKind, fine_buckets, register_functions},
+    segment::{BLOCK_DEFINITION, SegmentKind, fine_buckets, register_functions},
 };
 
 /// Settings of a worker's database.
@@ -76,7 +76,7 @@ impl Replica {
         let connection = attach(link, options)?;
         // Closing any descriptor drops the process's locks on the file, so that the service can lock it again.
         drop(File::open(link).map_err(failed_file)?);
-        let segments = segments_of(&connection)?;
+        let segments = SegmentInfo::list(&connection, "base.store")?;
         let frozen =
             segments.iter().filter(|segment| segment.frozen).map(|segment| (segment.id, segment.rows)).collect();
         let mut replica = Self {
@@ -252,7 +252,7 @@ impl Replica {
     fn create_sample_views(&mut self) -> Result<(), StoreError> {
         let mut relations = SampleRelations { cold: Vec::new(), hot: Vec::new(), late: Vec::new() };
         for info in &self.segments {
-            let segment = segment_of(info)?;
+            let segment = info.segment()?;
             let name = segment.name();
             if self.is_empty(&name) {
                 continue;
@@ -309,34 +309,8 @@ fn attach(link: &Path, options: ReplicaOptions) -> Result<Connection, StoreError
     Ok(connection)
 }
 
-fn segments_of(connection: &Connection) -> Result<Vec<SegmentInfo>, StoreError> {
-    let failed = failed_to("read the list of segments");
-    let mut statement = connection
-        .prepare("SELECT segment_id, kind, frozen, coalesce(rows, 0), coalesce(min_ms, 0), coalesce(max_ms, 0) FROM base.store.segments ORDER BY segment_id")
-        .map_err(&failed)?;
-    statement
-        .query_map([], |row| {
-            Ok(SegmentInfo {
-                id: row.get(0)?,
-                kind: row.get(1)?,
-                frozen: row.get(2)?,
-                rows: row.get(3)?,
-                min: row.get(4)?,
-                max: row.get(5)?,
-            })
-        })
-        .and_then(Iterator::collect)
-        .map_err(&failed)
-}
-
-fn segment_of(info: &SegmentInfo) -> Result<Segment, StoreError> {
-    let kind = SegmentKind::parse(&info.kind)
-        .ok_or_else(|| StoreError::Corrupt { table: "segments", detail: format!("kind {:?}", info.kind) })?;
-    Ok(Segment { id: info.id, kind, rows: info.rows, min: info.min, max: info.max })
-}
-
 fn table_of(info: &SegmentInfo) -> Result<String, StoreError> {
-    segment_of(info).map(|segment| segment.name())
+    info.segment().map(|segment| segment.name())
 }
 
 fn is_segment(name: &str) -> bool {

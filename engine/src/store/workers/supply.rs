@@ -11,13 +11,7 @@ use arrow::{array::AsArray, array::RecordBatch, datatypes::Int64Type, ipc::write
 use duckdb::Connection;
 
 use super::message::{Held, HeldSegment, Need, SegmentInfo, ToWorker};
-use crate::store::{
-    SqlError, StoreError,
-    error::failed_to,
-    read::for_each_batch,
-    segment::{Segment, SegmentKind},
-    shared::Shared,
-};
+use crate::store::{SqlError, StoreError, error::failed_to, read::for_each_batch, shared::Shared};
 
 /// Number of rows above which a checkpoint is written instead of sending them: it costs less, and once only.
 const CHECKPOINT_ROWS: u64 = 2_000_000;
@@ -134,7 +128,7 @@ fn supply_within(
     }
     let mut segments = Vec::new();
     if let Some(held) = &need.segments {
-        segments = list_segments(connection)?;
+        segments = SegmentInfo::list(connection, "store")?;
         let was_rewritten = shared.rewritten.load(Ordering::Acquire);
         for segment in &segments {
             let held = held.iter().find(|held| held.id == segment.id);
@@ -143,27 +137,6 @@ fn supply_within(
     }
     send(&ToWorker::Supplied { segments }, &[]).map_err(SupplyError::Worker)?;
     Ok(Supply::Complete)
-}
-
-fn list_segments(connection: &Connection) -> Result<Vec<SegmentInfo>, StoreError> {
-    let failed = failed_to("read the list of segments");
-    let mut statement = connection
-        .prepare("SELECT segment_id, kind, frozen, coalesce(rows, 0), coalesce(min_ms, 0), coalesce(max_ms, 0) FROM store.segments ORDER BY segment_id")
-        .map_err(&failed)?;
-    let rows = statement
-        .query_map([], |row| {
-            Ok(SegmentInfo {
-                id: row.get(0)?,
-                kind: row.get(1)?,
-                frozen: row.get(2)?,
-                rows: row.get(3)?,
-                min: row.get(4)?,
-                max: row.get(5)?,
-            })
-        })
-        .and_then(Iterator::collect)
-        .map_err(&failed)?;
-    Ok(rows)
 }
 
 /// Sends the missing rows of a segment. Only a deletion removes rows; `was_rewritten` reports one since the last
@@ -175,9 +148,7 @@ fn send_segment(
     was_rewritten: bool,
     send: Send<'_>,
 ) -> Result<(), SupplyError> {
-    let kind = SegmentKind::parse(&segment.kind)
-        .ok_or_else(|| StoreError::Corrupt { table: "segments", detail: format!("kind {:?}", segment.kind) })?;
-    let table = Segment::empty(segment.id, kind).name();
+    let table = segment.segment()?.name();
     match held {
         Some(held) if held.frozen && segment.frozen && held.rows == segment.rows => Ok(()),
         Some(held) if !held.frozen && !was_rewritten => {

@@ -9,14 +9,18 @@ use std::{
     },
 };
 
-use almanac_engine::store::{OnConversion, SqlLimits, Store, StoreOptions};
+use almanac_engine::{
+    series::SampleSource,
+    store::{Compaction, OnConversion, SqlLimits, Store, StoreOptions},
+};
+use almanac_models::Timestamp;
 use arrow::{
     array::AsArray,
     datatypes::{Float64Type, Int64Type},
 };
 
 use super::unpacked;
-use crate::support::all;
+use crate::support::{all, labels, named, put};
 
 /// Buckets as (series, start in epoch milliseconds, numbers).
 type Buckets = Vec<(i64, i64, Vec<f64>)>;
@@ -100,7 +104,58 @@ fn buckets_of_expired_samples_are_kept() {
     assert!(kept > 1_000 && kept < before.len(), "{kept}");
 }
 
-/// A conversion that ends at any step goes on at the next opening, and nothing is lost.
+/// A segment that cannot be read as a whole stays as it is: what can be read is read, and new samples are taken and compacted.
+#[test]
+fn a_segment_with_a_damaged_block_stays_as_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = unpacked("store_v7.duckdb", folder.path());
+    // The schema is migrated, which reads the samples too; then the conversion ends.
+    let on_conversion = OnConversion::new(|_, _| panic!("interrupted"));
+    let options = StoreOptions { on_conversion, ..StoreOptions::default() };
+    assert!(catch_unwind(AssertUnwindSafe(|| Store::open(&path, options))).is_err());
+    let raw = duckdb::Connection::open(&path).unwrap();
+    // Noise that fills blocks of the file which no other column shares.
+    raw.execute_batch(
+        "INSERT INTO store.rows_11 SELECT 0, make_timestamp_ms(1760000000000 + place)::TIMESTAMP_MS, random()
+             FROM range(300000) AS noise(place);
+         UPDATE store.segments SET rows = 340314, min_ms = 1760000000000 WHERE segment_id = 11; CHECKPOINT",
+    )
+    .unwrap();
+    let (block, size): (u64, u64) = raw
+        .query_row(
+            "SELECT (SELECT max(block_id) FROM pragma_storage_info('store.rows_11')
+                     WHERE column_name = 'value' AND segment_type = 'DOUBLE' AND block_id >= 0),
+                 (SELECT block_size FROM pragma_database_size())",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .unwrap();
+    raw.close().unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    // Three headers are before the first block, and a checksum before its contents.
+    let place = usize::try_from(3 * 4_096 + block * size + 500).unwrap();
+    bytes[place] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    for _ in 0..2 {
+        let store = Store::open(&path, StoreOptions::default()).unwrap();
+        assert!(store.stats().samples_cold >= 340_314);
+        assert!(store.select(&[], i64::MIN, i64::MAX, usize::MAX).is_err());
+        let up = labels(&[("__name__", "after")]);
+        // Both late and new samples are compacted beside it.
+        put(&store, &[(&up, 2_000_000_000_000, 1.0), (&up, 1_900_000_000_000, 2.0)]);
+        put(&store, &[(&up, 1_900_000_000_000, 3.0)]);
+        store.compact(Timestamp::from_millis(2_000_000_000_000), Compaction::Due).unwrap();
+        store.compact(Timestamp::from_millis(2_000_010_000_000), Compaction::Due).unwrap();
+        let found = named(&store, "after", 1_800_000_000_000, 2_100_000_000_000);
+        assert_eq!(found[0].values, [3.0, 1.0]);
+        // Only the labels and times of the damaged part can be read.
+        let count = store.analyst_sql("SELECT count(timestamp) FROM rollups_1h", &[], SqlLimits::default());
+        assert!(count.is_ok());
+        store.close().unwrap();
+    }
+}
+
+/// The next opening continues a conversion that ended at any step, and nothing is lost.
 #[test]
 fn an_interrupted_conversion_goes_on() {
     let folder = tempfile::tempdir().unwrap();

@@ -12,7 +12,10 @@ use duckdb::{
     vscalar::{ArrowFunctionSignature, VArrowScalar},
 };
 
-use super::decode::{BlockError, decode_timestamps, decode_values};
+use super::{
+    decode::{decode_timestamps, decode_values},
+    rows::each,
+};
 use crate::{
     series::stale_marker,
     store::{StoreError, error::failed_to},
@@ -20,7 +23,8 @@ use crate::{
 
 /// Name of the function `(begin_at, end_at, count, timestamps) → TIMESTAMP_MS[]`.
 pub(super) const TIMESTAMPS: &str = "almanac_block_timestamps";
-/// Name of the function `(count, values) → DOUBLE[]`; stale markers are NULL.
+/// Name of the function `(series_id, begin_at, end_at, count, timestamps, values, checksum) → DOUBLE[]`, which compares the
+/// checksum; stale markers are NULL.
 pub(super) const VALUES: &str = "almanac_block_values";
 
 /// Registers the functions in a database, for all of its connections.
@@ -37,20 +41,6 @@ fn list_of(element: DataType) -> DataType {
     DataType::List(Arc::new(Field::new_list_field(element, true)))
 }
 
-/// Decodes rows one after the other, and returns the elements with the bounds of each row's list.
-fn lists<T>(
-    rows: usize,
-    mut decode: impl FnMut(usize, &mut Vec<T>) -> Result<(), BlockError>,
-) -> Result<(Vec<T>, OffsetBuffer<i32>), Box<dyn Error>> {
-    let mut elements = Vec::new();
-    let mut ends = vec![0];
-    for row in 0..rows {
-        decode(row, &mut elements)?;
-        ends.push(i32::try_from(elements.len())?);
-    }
-    Ok((elements, OffsetBuffer::new(ScalarBuffer::from(ends))))
-}
-
 struct BlockTimestamps;
 
 impl VArrowScalar for BlockTimestamps {
@@ -60,9 +50,14 @@ impl VArrowScalar for BlockTimestamps {
         let [begin, end] = [0, 1].map(|column| input.column(column).as_primitive::<TimestampMillisecondType>());
         let count = input.column(2).as_primitive::<UInt32Type>();
         let bytes = input.column(3).as_binary::<i32>();
-        let (elements, ends) = lists(input.num_rows(), |row, out| {
-            decode_timestamps(begin.value(row), end.value(row), count.value(row), bytes.value(row), out)
-        })?;
+        let mut elements = Vec::new();
+        let mut ends = vec![0];
+        for row in 0..input.num_rows() {
+            let (begin, end) = (begin.value(row), end.value(row));
+            decode_timestamps(begin, end, count.value(row), bytes.value(row), &mut elements)?;
+            ends.push(i32::try_from(elements.len())?);
+        }
+        let ends = OffsetBuffer::new(ScalarBuffer::from(ends));
         let elements: ArrayRef = Arc::new(TimestampMillisecondArray::from(elements));
         Ok(Arc::new(ListArray::new(Arc::new(Field::new_list_field(TIME, true)), ends, elements, None)))
     }
@@ -78,10 +73,17 @@ impl VArrowScalar for BlockValues {
     type State = ();
 
     fn invoke((): &(), input: RecordBatch) -> Result<Arc<dyn Array>, Box<dyn Error>> {
-        let count = input.column(0).as_primitive::<UInt32Type>();
-        let bytes = input.column(1).as_binary::<i32>();
-        let (elements, ends) =
-            lists(input.num_rows(), |row, out| decode_values(count.value(row), bytes.value(row), out))?;
+        let mut elements = Vec::new();
+        let mut ends = vec![0];
+        each(&input, |block| {
+            block.check().and_then(|()| decode_values(block.count, block.values, &mut elements)).map_err(|error| {
+                StoreError::Corrupt { table: "samples", detail: format!("series {}: {error}", block.series) }
+            })?;
+            // A batch has up to 2,048 blocks of 1,440 samples.
+            ends.push(i32::try_from(elements.len()).unwrap_or(i32::MAX));
+            Ok(())
+        })?;
+        let ends = OffsetBuffer::new(ScalarBuffer::from(ends));
         let stale = stale_marker().to_bits();
         let nulls = elements
             .iter()
@@ -92,6 +94,8 @@ impl VArrowScalar for BlockValues {
     }
 
     fn signatures() -> Vec<ArrowFunctionSignature> {
-        vec![ArrowFunctionSignature::exact(vec![DataType::UInt32, DataType::Binary], list_of(DataType::Float64))]
+        let block =
+            vec![DataType::UInt32, TIME, TIME, DataType::UInt32, DataType::Binary, DataType::Binary, DataType::UInt32];
+        vec![ArrowFunctionSignature::exact(block, list_of(DataType::Float64))]
     }
 }

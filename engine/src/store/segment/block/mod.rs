@@ -23,7 +23,7 @@ mod tests;
 pub(in crate::store) use decode::{BlockError, BlockRef};
 pub(super) use encode::{encode, encode_all};
 pub(in crate::store) use functions::register;
-pub(super) use rows::{Appender, create_table};
+pub(super) use rows::{Appender, create_table, stored_bytes};
 pub(in crate::store) use rows::{COLUMNS, DEFINITION, each, samples_of};
 
 /// Largest number of samples of a block: four hours at 10 s. Longer blocks are hardly smaller, and a query of an hour

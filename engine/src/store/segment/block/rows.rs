@@ -35,7 +35,7 @@ pub(in crate::store) const DEFINITION: &str = "series_id UINTEGER NOT NULL, begi
 /// `columns`: of `series_id`, `timestamp` and `value`; only the parts that it names are decoded.
 pub(in crate::store) fn samples_of(relation: &str, columns: &str, condition: &str) -> String {
     let timestamp = format!("unnest({TIMESTAMPS}(begin_at, end_at, count, timestamps)) AS timestamp");
-    let value = format!("unnest({VALUES}(count, \"values\")) AS value");
+    let value = format!("unnest({VALUES}({COLUMNS})) AS value");
     let parts: Vec<&str> = [("series_id", "series_id"), ("timestamp", &timestamp), ("value", &value)]
         .into_iter()
         .filter(|(name, _)| *name == "series_id" || columns.contains(name))
@@ -43,6 +43,15 @@ pub(in crate::store) fn samples_of(relation: &str, columns: &str, condition: &st
         .collect();
     let kept = if condition.is_empty() { String::new() } else { format!(" WHERE {condition}") };
     format!("(SELECT {} FROM {relation}{kept})", parts.join(", "))
+}
+
+/// Returns the bytes of the blocks of a table before DuckDB's own compression.
+pub(in crate::store::segment) fn stored_bytes(connection: &Connection, table: &str) -> Result<u64, StoreError> {
+    // The other columns take 28 bytes.
+    let sql = format!(
+        "SELECT coalesce(sum(octet_length(timestamps) + octet_length(\"values\") + 28), 0)::UBIGINT FROM {table}"
+    );
+    connection.query_row(&sql, [], |row| row.get(0)).map_err(failed_to("measure the blocks of a segment"))
 }
 
 /// Calls `read` for every block of a batch with the columns [`COLUMNS`].

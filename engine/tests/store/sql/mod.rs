@@ -1,5 +1,8 @@
 //! Analysts' SQL: views, rejected statements, limits.
 
+mod document;
+mod functions;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -201,7 +204,7 @@ fn errors_name_the_construct_as_written() {
 #[test]
 fn documented_statements_run() {
     let fresh = filled();
-    let page = include_str!("../../../docs/analysts.md");
+    let page = include_str!("../../../../docs/analysts.md");
     let statements: Vec<&str> = page
         .split("```sql\n")
         .skip(1)
