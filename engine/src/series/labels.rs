@@ -50,6 +50,13 @@ impl Labels {
         Ok(Self(all.into()))
     }
 
+    /// Creates labels from pairs that are sorted by name, without duplicate names or empty values.
+    pub(crate) fn from_sorted(pairs: impl Iterator<Item = (Arc<str>, Arc<str>)>) -> Self {
+        let all: Arc<[(Arc<str>, Arc<str>)]> = pairs.collect();
+        debug_assert!(all.windows(2).all(|pair| pair[0].0 < pair[1].0) && all.iter().all(|pair| !pair.1.is_empty()));
+        Self(all)
+    }
+
     /// Returns the value of a label; `None` if it is absent.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {

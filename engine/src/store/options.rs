@@ -32,6 +32,11 @@ pub struct StoreOptions {
     pub drop_share_max: f64,
     /// Number of rows in the hot segment at which compaction is due regardless of its age.
     pub hot_rows: u64,
+    /// Length of the write-ahead log in bytes at which a checkpoint is written. An opening reads the log again, 32 MiB in about
+    /// 0.4 s, and until a checkpoint DuckDB keeps the rows of the log uncompressed in memory.
+    pub log_bytes: u64,
+    /// Number of rows of hot and late segments up to which an opening loads them into memory; more are loaded after it.
+    pub loaded_rows: u64,
     /// Limits of analysts' queries.
     pub analyst: AnalystLimits,
     /// Called while an opening converts the samples of a release before schema version 8.
@@ -51,6 +56,8 @@ impl Default for StoreOptions {
             retention_rollup_ms: None,
             drop_share_max: 0.2,
             hot_rows: 16_000_000,
+            log_bytes: 32 << 20,
+            loaded_rows: 1_000_000,
             analyst: AnalystLimits::default(),
             on_conversion: OnConversion::default(),
         }

@@ -66,6 +66,32 @@ fn a_query_of_one_series_and_day_decodes_nothing_else() {
     assert_eq!(numbers(&fresh.store, "SELECT count(*)::BIGINT FROM samples"), [3 * 40 * 1_440]);
 }
 
+/// A segment of so many blocks is divided among threads.
+#[test]
+fn many_blocks_are_read_as_a_few() {
+    let fresh = Fresh::new();
+    let all: Vec<_> = (0..9_000).map(|idx| labels(&[("__name__", "many"), ("pod", &idx.to_string())])).collect();
+    for round in 0..3 {
+        let value = |idx: i32| if idx % 1_000 == 999 && round == 2 { stale_marker() } else { f64::from(idx) };
+        let samples: Vec<_> = (0..).zip(&all).map(|(idx, labels)| (labels, round * 200_000, value(idx))).collect();
+        put(&fresh.store, &samples);
+    }
+    fresh.store.compact(at(HOUR), Compaction::All).unwrap();
+    let plan = text(&fresh.store, "EXPLAIN SELECT max(value) FROM samples");
+    assert!(plan.contains("rowid"), "{plan}");
+    let of = |sql: &str| numbers(&fresh.store, &format!("SELECT {sql}"));
+    assert_eq!(of("count(*)::BIGINT FROM samples"), [26_991]);
+    assert_eq!(
+        of("sum(value)::BIGINT FROM samples"),
+        [(0..9_000).map(|idx| 3 * idx - i64::from(idx % 1_000 == 999) * idx).sum::<i64>()]
+    );
+    assert_eq!(of("(sum(epoch_ms(timestamp)) // 1000)::BIGINT FROM samples"), [9_000 * 600 - 9 * 400]);
+    let wrong = "count(*) FROM samples WHERE value <> (SELECT any_value(value) FROM samples AS s WHERE s.series_id = samples.series_id)";
+    assert_eq!(of(&format!("(SELECT {wrong})::BIGINT")), [0]);
+    assert_eq!(of("count(*)::BIGINT FROM rollups_5m"), [17_991]);
+    assert_eq!(of("count(*)::BIGINT FROM rollups_5m WHERE count = 2 AND sum = 2 * last AND min = max"), [9_000]);
+}
+
 #[test]
 fn nan_stale_markers_and_infinities_survive_every_merge() {
     let fresh = Fresh::new();

@@ -183,25 +183,3 @@ fn a_full_compaction_reclaims_space() {
     assert_eq!(all(&fresh.store), written);
     assert_eq!(fresh.store.stats().samples_cold, 1_000_000);
 }
-
-/// The rows of the log are uncompressed in memory until a checkpoint.
-#[test]
-fn a_large_log_is_written_to_the_file_without_a_compaction() {
-    let fresh = Fresh::new();
-    let id = fresh.store.resolve(&labels(&[("__name__", "up")])).unwrap();
-    let mut log = 0;
-    for part in 0..40_i64 {
-        let mut batch = SampleBatch::default();
-        for t in 0..100_000 {
-            batch.push(id, part * 100_000 + t, f64::from(u32::try_from(t).unwrap()).sqrt());
-        }
-        fresh.store.append(batch).unwrap().wait().unwrap();
-        log = fresh.store.stats().wal_bytes;
-        fresh.store.compact(at(0), Compaction::Due).unwrap();
-        if fresh.store.stats().wal_bytes < log {
-            break;
-        }
-    }
-    assert!(log >= 64 << 20 && fresh.store.stats().wal_bytes < 1 << 20, "{log}");
-    assert_eq!(fresh.store.stats().compactions, 0);
-}

@@ -2,12 +2,17 @@
 #![expect(clippy::print_stdout, reason = "a test that runs as a second process reports through its output")]
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
 
-use almanac_engine::store::{Compaction, SampleBatch, Store, StoreError, StoreOptions};
+use almanac_engine::{
+    series::SeriesSamples,
+    store::{Compaction, SampleBatch, Store, StoreError, StoreOptions},
+};
 use almanac_models::Timestamp;
+use duckdb::Connection;
 
 use crate::support::{CHILD, Fresh, all, child, labels, put};
 
@@ -163,6 +168,62 @@ fn a_log_without_its_file_is_refused_and_kept() {
 }
 
 #[cfg(unix)]
+/// The log is bounded without a compaction, so that an opening has little to read again.
+#[test]
+fn a_checkpoint_is_written_when_the_log_is_large() {
+    let fresh = Fresh::with(StoreOptions { log_bytes: 100_000, ..StoreOptions::default() });
+    let one = labels(&[("__name__", "load")]);
+    let mut largest = 0;
+    for round in 0..40 {
+        let samples: Vec<_> = (0..500).map(|step| (&one, round * 500 + step, 1.0)).collect();
+        put(&fresh.store, &samples);
+        largest = largest.max(fresh.store.stats().wal_bytes);
+    }
+    // The last group's checkpoint may still be written.
+    assert!((50_000..130_000).contains(&largest), "{largest}");
+    assert_eq!(rows(&fresh.store), 20_000);
+    assert_eq!(fresh.store.stats().compactions, 0);
+    assert_eq!(rows(&fresh.reopened().store), 20_000);
+}
+
+/// An opening with many recent samples loads their spans, and the samples afterwards.
+#[test]
+fn an_opening_that_loads_samples_later_answers_alike() {
+    let names: Vec<_> = (0..40).map(|pod| labels(&[("__name__", "load"), ("pod", &pod.to_string())])).collect();
+    let mut expected: BTreeMap<(usize, i64), f64> = BTreeMap::new();
+    let mut write = |store: &Store, samples: &[(usize, i64, f64)]| {
+        expected.extend(samples.iter().map(|&(pod, at, value)| ((pod, at), value)));
+        put(store, &samples.iter().map(|&(pod, at, value)| (&names[pod], at, value)).collect::<Vec<_>>());
+        expected.clone()
+    };
+    let stored = |store: &Store| -> BTreeMap<(usize, i64), f64> {
+        let of = |series: &SeriesSamples| -> Vec<((usize, i64), f64)> {
+            let pod = series.labels.get("pod").unwrap().parse().unwrap();
+            series.timestamps.iter().map(|at| (pod, *at)).zip(series.values.iter().copied()).collect()
+        };
+        all(store).iter().flat_map(of).collect()
+    };
+    let steps = |from: i64, until: i64| -> Vec<(usize, i64, f64)> {
+        (from..until).flat_map(|step| (0..40).map(move |pod| (pod, step * 1_000, (step % 7) as f64))).collect()
+    };
+    let mut fresh = Fresh::new();
+    write(&fresh.store, &steps(0, 100));
+    fresh.store.compact(Timestamp::from_millis(100_000), Compaction::All).unwrap();
+    write(&fresh.store, &steps(100, 300));
+    for round in 0..6 {
+        let at = 300_000 + i64::from(round) * 10_000;
+        // New, repeated and late samples: of cold ones, of hot ones and between them.
+        let mut now =
+            write(&fresh.store, &[(3, 50_000, -1.0), (3, 250_000, at as f64), (4, 250_500 + at, -3.0), (5, at, 8.0)]);
+        for loaded_rows in [0, 1_000_000] {
+            fresh = fresh.reopened_with(StoreOptions { loaded_rows, ..StoreOptions::default() });
+            assert_eq!(stored(&fresh.store), now, "round {round}, {loaded_rows}");
+            now = write(&fresh.store, &[(5, at, 9.0), (6, 120_500 + at, 1.0), (7, 299_000, 5.0), (8, at + 1, 6.0)]);
+            assert_eq!(stored(&fresh.store), now, "round {round}, {loaded_rows}");
+        }
+    }
+}
+
 #[test]
 fn a_store_whose_folder_is_moved_takes_no_writes_until_it_is_back() {
     let outer = tempfile::tempdir().unwrap();
@@ -266,10 +327,17 @@ fn a_damaged_block_is_told_apart_and_counted() {
     store.append(batch).unwrap().wait().unwrap();
     store.compact(Timestamp::from_millis(0), Compaction::All).unwrap();
     store.close().unwrap();
-    // The values are noise and fill most of the file.
+    let raw = Connection::open(&path).unwrap();
+    let table: String = raw
+        .query_row("SELECT 'store.cold_' || segment_id FROM store.segments WHERE kind = 'cold'", [], |row| row.get(0))
+        .unwrap();
+    let block: usize = raw
+        .query_row(&format!("SELECT max(block_id) FROM pragma_storage_info('{table}')"), [], |row| row.get(0))
+        .unwrap();
+    raw.close().unwrap();
+    // Three headers of 4 KiB precede the blocks of 64 KiB.
     let mut bytes = fs::read(&path).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
+    bytes[3 * 4_096 + block * 65_536 + 32_000] ^= 1;
     fs::write(&path, bytes).unwrap();
     let store = open(&path).unwrap();
     let error = store.select_samples().unwrap_err();

@@ -4,7 +4,7 @@ use std::{io::Write, iter, time::Duration, vec};
 
 use almanac_engine::{
     series::{Labels, SourceError},
-    signal::{RangeSeries, SignalError, Value},
+    signal::{RangeSeries, SignalError, Value, VectorSample},
     store::StoreError,
 };
 use axum::{
@@ -218,7 +218,7 @@ pub(super) fn list_parts<T: Send + 'static>(
     iter::once(b"[".to_vec()).chain(items).chain(iter::once(b"]".to_vec()))
 }
 
-/// Encodes the result of an instant query.
+/// Encodes the result of an instant query as a whole.
 pub(super) fn write_value(value: &Value, time_ms: i64, stats: Option<&str>) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
     match value {
@@ -233,33 +233,38 @@ pub(super) fn write_value(value: &Value, time_ms: i64, stats: Option<&str>) -> V
             write_string(&mut out, text);
             out.push(b']');
         }
-        Value::Vector(samples) => {
-            out.extend_from_slice(br#"{"resultType":"vector","result":["#);
-            for (idx, sample) in samples.iter().enumerate() {
-                if idx > 0 {
-                    out.push(b',');
-                }
-                out.extend_from_slice(br#"{"metric":"#);
-                write_labels(&mut out, &sample.labels);
-                match &sample.histogram {
-                    Some(histogram) => {
-                        out.extend_from_slice(br#","histogram":"#);
-                        write_histogram(&mut out, sample.timestamp_ms, histogram);
-                    }
-                    None => {
-                        out.extend_from_slice(br#","value":"#);
-                        write_pair(&mut out, sample.timestamp_ms, sample.value);
-                    }
-                }
-                out.push(b'}');
-            }
-            out.push(b']');
-        }
+        Value::Vector(samples) => return vector_parts(samples.clone(), stats).flatten().collect(),
         Value::Matrix(series) => return MatrixParts::new(series.clone(), stats).flatten().collect(),
     }
     write_stats(&mut out, stats);
     out.push(b'}');
     out
+}
+
+/// Returns the parts of the JSON of a vector.
+pub(super) fn vector_parts(
+    samples: Vec<VectorSample>,
+    stats: Option<&str>,
+) -> impl Iterator<Item = Vec<u8>> + Send + 'static {
+    let mut end = vec![b']'];
+    write_stats(&mut end, stats);
+    end.push(b'}');
+    let samples = parts_of(samples, |number, sample, out| {
+        out.extend_from_slice(if number > 0 { br#",{"metric":"# } else { br#"{"metric":"# });
+        write_labels(out, &sample.labels);
+        match &sample.histogram {
+            Some(histogram) => {
+                out.extend_from_slice(br#","histogram":"#);
+                write_histogram(out, sample.timestamp_ms, histogram);
+            }
+            None => {
+                out.extend_from_slice(br#","value":"#);
+                write_pair(out, sample.timestamp_ms, sample.value);
+            }
+        }
+        out.push(b'}');
+    });
+    iter::once(br#"{"resultType":"vector","result":["#.to_vec()).chain(samples).chain(iter::once(end))
 }
 
 /// Iterator over the parts of the JSON of a matrix.
@@ -409,8 +414,6 @@ pub(super) fn write_number(out: &mut Vec<u8>, value: f64) {
 
 #[cfg(test)]
 mod tests {
-    use almanac_engine::signal::VectorSample;
-
     use super::*;
 
     #[test]

@@ -7,13 +7,15 @@ use std::{
 
 use almanac_engine::{
     learn::LearnedSource,
-    signal::{self, Cancel, EvalLimits, Feature, NoteKind, Query, RangeSeries, SampleCounts, SignalError, Value},
+    signal::{
+        self, Cancel, EvalLimits, Feature, NoteKind, Query, RangeSeries, SampleCounts, SignalError, Value, VectorSample,
+    },
 };
 use axum::{extract::State, http::StatusCode, response::Response};
 use serde_json::json;
 
 use super::{
-    answer::{MatrixParts, PromError, Remarks, signal_error, success, success_in_parts, write_value},
+    answer::{MatrixParts, PromError, Remarks, signal_error, success, success_in_parts, vector_parts, write_value},
     parameters::{duration_of, instant_of, limit_of},
 };
 use crate::http::{ApiError, AppState, Lane, Params, shared::parse_duration_ms};
@@ -43,6 +45,10 @@ pub(super) async fn query(State(state): State<AppState>, params: Params) -> Resu
     let remarks = remarks.and_truncated(cut(&mut value, most));
     match value {
         Value::Matrix(series) => matrix(&state, series, &remarks, stats.as_deref()).await,
+        Value::Vector(samples) => {
+            let reserved = state.answers.reserve(samples.len() * size_of::<VectorSample>(), MEMORY_WAIT).await?;
+            Ok(success_in_parts(vector_parts(samples, stats.as_deref()), &remarks, reserved))
+        }
         value => Ok(success(&write_value(&value, time_ms, stats.as_deref()), &remarks)),
     }
 }

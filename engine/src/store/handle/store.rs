@@ -68,6 +68,8 @@ pub struct Store(pub(in crate::store) Arc<Inner>);
 pub(in crate::store) struct Inner {
     pub(in crate::store) shared: Arc<Shared>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    /// Loads recent samples after the opening.
+    loader: Mutex<Option<JoinHandle<()>>>,
     pub(super) analysts: sql::Gate,
     /// Released once no connection to the file is left.
     claim: Mutex<Option<FileClaim>>,
@@ -92,7 +94,7 @@ impl Store {
         unless_full(segment::convert(&connection, path, &mut layout, |done, total| {
             options.on_conversion.report(done, total)
         }))?;
-        let mut recent = schema::load_recent(&connection, &layout, options.recent_bytes)?;
+        let (mut recent, is_more_to_load) = schema::load_opening(&connection, &layout, &options)?;
         let histograms = schema::load_histograms(&connection)?;
         unless_full(schema::drop_dead_series(&connection, &mut registry, &recent, &histograms))?;
         recent.grow(registry.end());
@@ -126,9 +128,11 @@ impl Store {
             options,
         });
         let writer = spawn_writer(&shared, Writer::new(connection, Arc::clone(&shared), next_seq))?;
+        let loader = if is_more_to_load { schema::load_later(&shared).ok() } else { None };
         Ok(Self(Arc::new(Inner {
             shared,
             writer: Mutex::new(Some(writer)),
+            loader: Mutex::new(loader),
             analysts: sql::Gate::new(analyst_limits),
             claim: Mutex::new(Some(claim)),
         })))
@@ -501,6 +505,8 @@ impl Inner {
         // A running compaction fails at its next task for the writer. The lock waits for its end.
         let _compacting = self.shared.compacting.lock();
         let ended = writer.join();
+        // It ends at its next task for the writer.
+        let _ = self.loader.lock().take().map(JoinHandle::join);
         self.shared.readers.close();
         self.claim.lock().take();
         ended.map_err(|_| StoreError::Closed)

@@ -1,6 +1,7 @@
 //! Registry of series in memory: labels as pairs of interned strings, and an inverted index from label and value to
 //! series.
 
+mod order;
 mod registry;
 mod select;
 mod symbols;

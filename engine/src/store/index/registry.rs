@@ -9,12 +9,17 @@ use std::{
 };
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use parking_lot::Mutex;
 
-use super::symbols::Symbols;
+use super::{order::LabelOrder, symbols::Symbols};
 use crate::{
-    series::{LabelError, Labels, MatchOp, Matcher, SeriesId},
+    series::{Labels, MatchOp, Matcher, SeriesId},
     store::StoreError,
 };
+
+/// Number of series, and reciprocal of their share of all, from which they are sorted by the stored order.
+const ORDERED_MIN: usize = 5_000;
+const ORDERED_SHARE: usize = 8;
 
 /// Symbols of the values that the pattern of a matcher accepts; `None` for a matcher without a pattern.
 pub(super) type Accepted = Option<hashbrown::HashSet<u32>>;
@@ -32,6 +37,8 @@ pub(in crate::store) struct Registry {
     starts: Vec<usize>,
     by_labels: HashTable<u32>,
     hasher: DefaultHashBuilder,
+    /// All series by their labels, so that many need not be compared again for each query.
+    order: Mutex<LabelOrder>,
     /// Posting lists: name → value → series numbers, ascending.
     postings: HashMap<u32, HashMap<u32, Vec<u32>>>,
     /// Count of numbers without a series. Such a series had no sample left when the store was opened.
@@ -52,6 +59,7 @@ impl Registry {
             starts: vec![0],
             by_labels: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
+            order: Mutex::default(),
             postings: HashMap::new(),
             holes: 0,
             emptied: HashSet::new(),
@@ -210,7 +218,12 @@ impl Registry {
 
     /// Sorts series by their labels, as [`Labels`] are ordered.
     pub(in crate::store) fn sort_by_labels<T>(&self, all: &mut [T], id: impl Fn(&T) -> u32) {
-        all.sort_unstable_by(|a, b| self.compare(id(a), id(b)));
+        if all.len() < ORDERED_MIN || all.len() < self.end() as usize / ORDERED_SHARE {
+            all.sort_unstable_by(|a, b| self.compare(id(a), id(b)));
+        } else {
+            let places = self.order.lock().places(self.end(), |a, b| self.compare(a, b));
+            all.sort_unstable_by_key(|one| places[id(one) as usize]);
+        }
     }
 
     fn compare(&self, a: u32, b: u32) -> Ordering {
@@ -244,9 +257,7 @@ impl Registry {
         if id.index() >= self.end() {
             return None;
         }
-        let built: Result<Labels, LabelError> =
-            Labels::from_pairs(self.label_pairs(id.index()).map(|(n, v)| (Arc::clone(n), Arc::clone(v))));
-        built.ok()
+        Some(Labels::from_sorted(self.label_pairs(id.index()).map(|(n, v)| (Arc::clone(n), Arc::clone(v)))))
     }
 
     /// Returns the values of a label with their symbols.

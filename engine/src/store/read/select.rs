@@ -64,11 +64,15 @@ pub(in crate::store) fn select(
     if start > end {
         return Ok(Vec::new());
     }
-    let ids = index::select(&shared.registry, matchers);
+    let mut ids = index::select(&shared.registry, matchers);
+    {
+        let recent = shared.recent.read();
+        ids.retain(|&id| recent.overlaps(id, start, end));
+    }
+    shared.registry.read().sort_by_labels(&mut ids, |&id| id);
     let mut chosen = from_memory(shared, &ids, start, end, limit)?;
     from_disk(shared, &mut chosen, start, end, limit)?;
     let registry = shared.registry.read();
-    registry.sort_by_labels(&mut chosen, |series| series.id);
     let found = chosen
         .into_iter()
         .filter_map(|series| {

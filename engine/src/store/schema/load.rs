@@ -1,21 +1,15 @@
-//! Loads series, segments and recent samples into memory when a store opens, and after a failed commit.
+//! Loads series and segments into memory when a store opens.
 
-use arrow::{
-    array::{Array, AsArray},
-    datatypes::{Float64Type, Int64Type, TimestampMillisecondType, UInt32Type},
-};
+use arrow::{array::AsArray, datatypes::UInt32Type};
 use duckdb::Connection;
 
-use crate::{
-    series::stale_marker,
-    store::{
-        StoreError,
-        error::failed_to,
-        index::Registry,
-        read::for_each_batch,
-        segment::{Segment, SegmentKind, SegmentLayout},
-        write::{RecentHistograms, RecentSamples},
-    },
+use crate::store::{
+    StoreError,
+    error::failed_to,
+    index::Registry,
+    read::for_each_batch,
+    segment::{Segment, SegmentKind, SegmentLayout},
+    write::{RecentHistograms, RecentSamples},
 };
 
 /// Loads the registry of series.
@@ -115,61 +109,6 @@ pub(in crate::store) fn load_next_seq(connection: &Connection, layout: &SegmentL
         next = next.max(newest.map_or(0, |seq| seq + 1));
     }
     Ok(next)
-}
-
-/// Rebuilds the recent samples: spans of cold samples first, then hot rows in arrival order, then late rows by sequence
-/// number.
-pub(in crate::store) fn load_recent(
-    connection: &Connection,
-    layout: &SegmentLayout,
-    budget_bytes: usize,
-) -> Result<RecentSamples, StoreError> {
-    let mut recent = RecentSamples::new(budget_bytes);
-    for_each_batch(connection, "SELECT series_id, min_ms, max_ms FROM store.spans", |batch| {
-        let ids = batch.column(0).as_primitive::<UInt32Type>();
-        let (min, max) = (batch.column(1).as_primitive::<Int64Type>(), batch.column(2).as_primitive::<Int64Type>());
-        for row in 0..batch.num_rows() {
-            recent.restore_span(ids.value(row), min.value(row), max.value(row));
-        }
-        Ok(())
-    })?;
-    for (kind, order) in [(SegmentKind::Hot, ""), (SegmentKind::Late, " ORDER BY seq")] {
-        for segment in layout.of(kind) {
-            let sql = format!("SELECT series_id, timestamp, value FROM {}{order}", segment.table());
-            for_each_batch(connection, &sql, |batch| {
-                let ids = batch.column(0).as_primitive::<UInt32Type>();
-                let timestamps = batch.column(1).as_primitive::<TimestampMillisecondType>();
-                let values = batch.column(2).as_primitive::<Float64Type>();
-                for row in 0..batch.num_rows() {
-                    let value = if values.is_null(row) { stale_marker() } else { values.value(row) };
-                    recent.grow(ids.value(row) + 1);
-                    recent.insert(ids.value(row), timestamps.value(row), value);
-                }
-                if recent.over_budget() {
-                    recent.evict();
-                }
-                Ok(())
-            })?;
-        }
-    }
-    Ok(recent)
-}
-
-/// Loads the spans of the native histograms.
-pub(in crate::store) fn load_histograms(connection: &Connection) -> Result<RecentHistograms, StoreError> {
-    let mut histograms = RecentHistograms::default();
-    let sql = "SELECT series_id, epoch_ms(min(timestamp)), epoch_ms(max(timestamp)), count(*), max(seq)
-               FROM store.histograms GROUP BY series_id";
-    for_each_batch(connection, sql, |batch| {
-        let ids = batch.column(0).as_primitive::<UInt32Type>();
-        let number = |column: usize, row: usize| batch.column(column).as_primitive::<Int64Type>().value(row);
-        for row in 0..batch.num_rows() {
-            let span = (number(1, row), number(2, row));
-            histograms.restore(ids.value(row), span, number(3, row).unsigned_abs(), number(4, row));
-        }
-        Ok(())
-    })?;
-    Ok(histograms)
 }
 
 /// Deletes series whose samples and rollups have all been dropped by retention. Called at opening only: while the store

@@ -119,6 +119,10 @@ pub(in crate::store) fn migrate(connection: &Connection, path: &Path) -> Result<
                 failed_to("migrate the schema")(error)
             })?;
     }
+    if found == 0 {
+        // The next opening finds the version in the file, and need not read the log to know that the store is ours.
+        connection.execute_batch("CHECKPOINT").map_err(failed_to("write a checkpoint"))?;
+    }
     match views::create_static_views(connection) {
         // The views of this version exist already, and a full disk must not prevent reads.
         Err(StoreError::DiskFull { .. }) if found == SCHEMA_VERSION => Ok(()),

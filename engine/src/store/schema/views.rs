@@ -57,11 +57,11 @@ pub(in crate::store) fn create_static_views(connection: &Connection) -> Result<(
 
 /// Recreates the views of samples over the present segments, within the caller's transaction.
 pub(in crate::store) fn create_sample_views(connection: &Connection, layout: &SegmentLayout) -> Result<(), StoreError> {
-    let of = |kind| layout.of(kind).map(Segment::table).collect::<Vec<_>>();
-    let cold = layout.cold().iter().map(|segment| segment.relation(&segment.table())).collect();
-    connection
-        .execute_batch(&sample_views(&SampleRelations { cold, hot: of(SegmentKind::Hot), late: of(SegmentKind::Late) }))
-        .map_err(failed_to("create the view of samples"))
+    let mut relations = SampleRelations::default();
+    for segment in layout.all() {
+        relations.add(connection, segment, segment.table())?;
+    }
+    connection.execute_batch(&sample_views(&relations)).map_err(failed_to("create the view of samples"))
 }
 
 /// Recreates the view of samples in its own transaction.
@@ -73,12 +73,37 @@ pub(in crate::store) fn refresh_sample_view(connection: &Connection, layout: &Se
     made
 }
 
-/// The relations of samples that the views read. Hot and cold ones together have at least one entry.
-#[derive(Debug)]
+/// The relations of samples that the views read.
+#[derive(Debug, Default)]
 pub(in crate::store) struct SampleRelations {
-    pub(in crate::store) cold: Vec<String>,
-    pub(in crate::store) hot: Vec<String>,
-    pub(in crate::store) late: Vec<String>,
+    cold: Vec<String>,
+    /// Buckets of 5 minutes of the cold samples.
+    buckets: Vec<String>,
+    hot: Vec<String>,
+    late: Vec<String>,
+}
+
+impl SampleRelations {
+    /// Adds a segment whose rows are in the relation `source`.
+    pub(in crate::store) fn add(
+        &mut self,
+        connection: &Connection,
+        segment: &Segment,
+        source: String,
+    ) -> Result<(), StoreError> {
+        match segment.kind {
+            SegmentKind::Cold | SegmentKind::Rows => {
+                let rows = connection
+                    .query_row(&format!("SELECT count(*)::UBIGINT FROM {source}"), [], |row| row.get(0))
+                    .map_err(failed_to("count the rows of a segment"))?;
+                self.cold.extend(segment.relations(&source, rows));
+                self.buckets.extend(segment.buckets(&source, rows));
+            }
+            SegmentKind::Hot => self.hot.push(source),
+            SegmentKind::Late => self.late.push(source),
+        }
+        Ok(())
+    }
 }
 
 /// Returns the statements that create the views of samples and of their buckets of 5 minutes.
@@ -89,7 +114,11 @@ pub(in crate::store) fn sample_views(of: &SampleRelations) -> String {
     let union = |columns: &str, relations: &[String]| {
         relations.iter().map(|from| format!("SELECT {columns} FROM {from}")).collect::<Vec<_>>().join(" UNION ALL ")
     };
-    let base = union("series_id, timestamp, value", &[of.cold.as_slice(), of.hot.as_slice()].concat());
+    let mut base = [of.cold.as_slice(), of.hot.as_slice()].concat();
+    if base.is_empty() {
+        base.push(format!("({NO_SAMPLES})"));
+    }
+    let base = union("series_id, timestamp, value", &base);
     let samples = if of.late.is_empty() {
         format!("SELECT series_id, timestamp, value FROM ({base}) WHERE value IS NOT NULL")
     } else {
@@ -101,15 +130,14 @@ pub(in crate::store) fn sample_views(of: &SampleRelations) -> String {
             union("series_id, timestamp, value, seq", &of.late)
         )
     };
-    let cold = if of.cold.is_empty() { NO_SAMPLES.to_owned() } else { union("series_id, timestamp, value", &of.cold) };
     let select = |table: &Table| match table.source {
         Source::Segments => Some(samples.clone()),
-        Source::FineBuckets => Some(fine_buckets(&cold)),
+        Source::FineBuckets => Some(fine_buckets(&of.buckets)),
         Source::Select(_) | Source::Rows | Source::Table(_) => None,
     };
     TABLES.iter().filter_map(|table| select(table).map(|select| create(table, &select))).collect()
 }
 
 /// A relation with the columns of samples and no row.
-pub(in crate::store) const NO_SAMPLES: &str = "SELECT 0::UINTEGER AS series_id, TIMESTAMP_MS '1970-01-01' AS timestamp, \
+const NO_SAMPLES: &str = "SELECT 0::UINTEGER AS series_id, TIMESTAMP_MS '1970-01-01' AS timestamp, \
     0::DOUBLE AS value WHERE false";

@@ -65,12 +65,9 @@ pub(in crate::store) fn compact(
     Ok(CompactionReport { rows_held, ..report })
 }
 
-/// Bytes of the write-ahead log at which a checkpoint is due without a compaction. Until a checkpoint DuckDB keeps the rows
-/// of the log uncompressed in memory, about 20 bytes each, and the next opening reads all of them.
-const LOG_BYTES: u64 = 64 << 20;
-
+/// Returns whether the writer has put a checkpoint off, because one failed or a compaction ran.
 fn is_log_large(shared: &Shared) -> bool {
-    shared.log_path().metadata().is_ok_and(|log| log.len() >= LOG_BYTES)
+    shared.log_path().metadata().is_ok_and(|log| log.len() >= shared.options.log_bytes)
 }
 
 /// Freezes the active segments if they are due, else stores the time of the hot segment's first rows.

@@ -15,7 +15,7 @@ pub(super) const ROLLUPS: [(&str, i64); 2] = [(FINE, FINE_MS), (HOURS, HOURS_MS)
 /// Buckets of 5 minutes of samples that have expired. Those of stored samples are computed when they are read, so that
 /// they take no space. A bucket whose samples expire in several steps has several rows.
 const FINE: &str = "rollup_5m";
-const FINE_MS: i64 = 300_000;
+pub(super) const FINE_MS: i64 = 300_000;
 /// Buckets of an hour.
 const HOURS: &str = "rollup_1h";
 const HOURS_MS: i64 = 3_600_000;
@@ -32,19 +32,26 @@ pub(in crate::store) fn fine_bucket() -> String {
     bucket(FINE_MS)
 }
 
-/// Returns the `SELECT` of the buckets of 5 minutes: of expired samples, and of those in `cold`, a relation of samples.
-pub(in crate::store) fn fine_buckets(cold: &str) -> String {
+/// Returns the relation of one bucket of 5 minutes for each sample of a relation of samples.
+pub(super) fn buckets_of_samples(samples: &str) -> String {
+    format!(
+        "(SELECT series_id, {} AS timestamp, 1::UBIGINT AS count, value AS sum, value AS min, value AS max, value AS last,
+             timestamp AS last_at
+         FROM {samples} WHERE value IS NOT NULL)",
+        bucket(FINE_MS)
+    )
+}
+
+/// Returns the `SELECT` of the buckets of 5 minutes: of expired samples, and of the relations `parts` of buckets of other
+/// samples. Buckets of the same series and start are added up.
+pub(in crate::store) fn fine_buckets(parts: &[String]) -> String {
+    let columns = "series_id, timestamp, count, sum, min, max, last";
+    let parts: String = parts.iter().map(|part| format!(" UNION ALL SELECT {columns}, last_at FROM {part}")).collect();
     format!(
         "SELECT series_id, timestamp, sum(count)::UBIGINT AS count, sum(sum) AS sum, min(min) AS min, max(max) AS max,
              arg_max(last, last_at) AS last
-         FROM (SELECT series_id, timestamp, count, sum, min, max, last, coalesce(last_at, timestamp) AS last_at
-               FROM store.{FINE}
-               UNION ALL
-               SELECT series_id, {} AS timestamp, 1 AS count, value AS sum, value AS min, value AS max, value AS last,
-                   timestamp AS last_at
-               FROM ({cold}) WHERE value IS NOT NULL)
-         GROUP BY series_id, timestamp",
-        bucket(FINE_MS)
+         FROM (SELECT {columns}, coalesce(last_at, timestamp) AS last_at FROM store.{FINE}{parts})
+         GROUP BY series_id, timestamp"
     )
 }
 

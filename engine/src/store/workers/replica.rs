@@ -16,10 +16,8 @@ use crate::store::{
     error::{failed_to, one_line},
     file::checkpoints,
     rows::{TABLES, Table, descriptor::Source},
-    schema::{
-        NO_SAMPLES, SampleRelations, create_catalogue, create_static_views, lock_settings, sample_views, select_of,
-    },
-    segment::{BLOCK_DEFINITION, SegmentKind, fine_buckets, register_functions},
+    schema::{SampleRelations, create_catalogue, create_static_views, lock_settings, sample_views, select_of},
+    segment::{BLOCK_DEFINITION, fine_buckets, register_functions},
 };
 
 /// Settings of a worker's database.
@@ -250,22 +248,13 @@ impl Replica {
     /// Creates the views of samples unless they are the present ones. Segments without rows are left out, which saves the
     /// join with late rows in most stores.
     fn create_sample_views(&mut self) -> Result<(), StoreError> {
-        let mut relations = SampleRelations { cold: Vec::new(), hot: Vec::new(), late: Vec::new() };
+        let mut relations = SampleRelations::default();
         for info in &self.segments {
             let segment = info.segment()?;
             let name = segment.name();
-            if self.is_empty(&name) {
-                continue;
+            if !self.is_empty(&name) {
+                relations.add(&self.connection, &segment, self.source_of(&name))?;
             }
-            let source = self.source_of(&name);
-            match segment.kind {
-                SegmentKind::Cold | SegmentKind::Rows => relations.cold.push(segment.relation(&source)),
-                SegmentKind::Hot => relations.hot.push(source),
-                SegmentKind::Late => relations.late.push(source),
-            }
-        }
-        if relations.hot.is_empty() && relations.cold.is_empty() {
-            relations.hot.push(format!("({NO_SAMPLES})"));
         }
         let views = sample_views(&relations);
         if views != self.sample_views {
@@ -331,7 +320,7 @@ fn segment_columns(name: &str) -> &'static str {
 /// Returns the stored tables behind a view, besides segments.
 fn tables_behind(table: &Table) -> Vec<String> {
     match table.source {
-        Source::FineBuckets => tables_of(&fine_buckets(NO_SAMPLES)),
+        Source::FineBuckets => tables_of(&fine_buckets(&[])),
         _ => tables_of(&select_of(table).unwrap_or_default()),
     }
 }

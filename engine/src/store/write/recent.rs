@@ -83,6 +83,16 @@ impl RecentSamples {
         state.complete_from = state.complete_from.max(max.saturating_add(1));
     }
 
+    /// Replaces what memory holds of some series by what was `loaded` of them.
+    pub(in crate::store) fn replace(&mut self, ids: std::ops::Range<u32>, mut loaded: Self) {
+        self.grow(ids.end);
+        loaded.grow(ids.end);
+        for id in ids.start as usize..ids.end as usize {
+            std::mem::swap(&mut self.series[id], &mut loaded.series[id]);
+            self.held = self.held + self.series[id].samples.len() - loaded.series[id].samples.len();
+        }
+    }
+
     /// Adds a sample to memory and returns its destination on disk.
     pub(in crate::store) fn insert(&mut self, id: u32, timestamp: i64, value: f64) -> Destination {
         let state = &mut self.series[id as usize];

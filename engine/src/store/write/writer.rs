@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashSet,
+    ops::Range,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
@@ -48,13 +49,15 @@ pub(in crate::store) struct Writer {
     broken: Option<(StoreError, Instant)>,
     /// Side file with what was committed.
     state: StateFile,
+    /// Bytes of the write-ahead log at which the next checkpoint is due.
+    next_checkpoint: u64,
 }
 
 impl Writer {
     pub(in crate::store) fn new(connection: Connection, shared: Arc<Shared>, next_seq: i64) -> Self {
         let persisted = shared.registry.read().end();
-        let state = StateFile::open(&shared.path);
-        Self { connection, shared, persisted, emptied: HashSet::new(), next_seq, broken: None, state }
+        let (state, next_checkpoint) = (StateFile::open(&shared.path), shared.options.log_bytes);
+        Self { connection, shared, persisted, emptied: HashSet::new(), next_seq, broken: None, state, next_checkpoint }
     }
 
     /// Processes the queue until it is closed and empty, then writes a checkpoint.
@@ -70,11 +73,13 @@ impl Writer {
                     last = (group.len(), Duration::ZERO);
                     self.commit_group(group);
                     last.1 = started.elapsed();
+                    self.bound_log();
                     true
                 }
                 Work::Task(task) => {
                     task(&mut self);
                     self.note_state();
+                    self.bound_log();
                     true
                 }
                 Work::Closed => false,
@@ -125,6 +130,45 @@ impl Writer {
         }
         let samples = shared.layout.read().all().map(|segment| segment.rows).sum();
         self.state.write(Committed::new(checkpoints, log_bytes, samples));
+    }
+
+    /// Writes a checkpoint when the log is large, unless a compaction runs, which ends with one.
+    fn bound_log(&mut self) {
+        let log = self.shared.log_path().metadata().map_or(0, |log| log.len());
+        let limit = self.shared.options.log_bytes;
+        if log < limit {
+            self.next_checkpoint = limit;
+        }
+        if log < self.next_checkpoint || self.broken.is_some() {
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        // A checkpoint fails while another connection has a transaction that writes.
+        let Some(_no_compaction) = shared.compacting.try_lock() else { return };
+        match self.checkpoint() {
+            Ok(()) => self.note_state(),
+            // Everything is in the log; another attempt follows when it has grown as much again.
+            Err(error) => {
+                self.next_checkpoint = log + limit;
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    log_bytes = log,
+                    "the log could not be merged"
+                );
+            }
+        }
+    }
+
+    /// Loads the recent samples of some series into memory.
+    pub(in crate::store) fn load(&mut self, ids: Range<u32>) -> Result<(), StoreError> {
+        if self.broken.is_some() {
+            return Ok(());
+        }
+        let layout = self.shared.layout.read().clone();
+        let loaded = schema::load_recent_of(&self.connection, &layout, self.shared.options.recent_bytes, &ids)?;
+        self.shared.recent.write().replace(ids, loaded);
+        self.evict();
+        Ok(())
     }
 
     /// Writes the contents of the write-ahead log to the file.

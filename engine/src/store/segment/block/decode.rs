@@ -2,13 +2,14 @@
 
 use std::hash::Hasher;
 
+use bytemuck::cast_slice_mut;
 use pco::{data_types::Number, standalone::simple_decompress_into};
 use twox_hash::XxHash64;
 
 use super::{Block, POWERS, timestamp_encoding, value_encoding};
 
 /// Largest number of samples of a block that is accepted; damaged bytes must not make a decoder reserve more.
-const MAX_COUNT: u32 = 1 << 20;
+const MAX_COUNT: u32 = 1 << 16;
 
 /// A block that cannot be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -58,10 +59,10 @@ impl BlockRef<'_> {
     /// # Errors
     /// The checksum differs, or the bytes cannot be decoded; then nothing is appended.
     pub(in crate::store) fn decode(&self, timestamps: &mut Vec<i64>, values: &mut Vec<f64>) -> Result<(), BlockError> {
-        self.check()?;
         let before = timestamps.len();
-        decode_timestamps(self.begin, self.end, self.count, self.timestamps, timestamps)?;
-        decode_values(self.count, self.values, values).inspect_err(|_| timestamps.truncate(before))
+        self.decode_timestamps(timestamps)?;
+        appended(values, self.count, |values| decode_values(self.values, values))
+            .inspect_err(|_| timestamps.truncate(before))
     }
 
     /// Appends the timestamps only.
@@ -70,7 +71,7 @@ impl BlockRef<'_> {
     /// As [`BlockRef::decode`].
     pub(in crate::store) fn decode_timestamps(&self, timestamps: &mut Vec<i64>) -> Result<(), BlockError> {
         self.check()?;
-        decode_timestamps(self.begin, self.end, self.count, self.timestamps, timestamps)
+        appended(timestamps, self.count, |out| decode_timestamps(self.begin, self.end, self.timestamps, out))
     }
 
     /// Checks the checksum.
@@ -82,118 +83,107 @@ impl BlockRef<'_> {
     }
 }
 
-/// Appends the timestamps of a block.
-pub(super) fn decode_timestamps(
-    begin: i64,
-    end: i64,
+/// Extends `out` by `count` elements, which `decode` writes; by none if it fails.
+pub(super) fn appended<T: Default + Clone>(
+    out: &mut Vec<T>,
     count: u32,
-    bytes: &[u8],
-    out: &mut Vec<i64>,
+    decode: impl FnOnce(&mut [T]) -> Result<(), BlockError>,
 ) -> Result<(), BlockError> {
+    let before = out.len();
+    out.resize(before + length(count)?, T::default());
+    decode(&mut out[before..]).inspect_err(|_| out.truncate(before))
+}
+
+/// Returns the number of samples of a block.
+///
+/// # Errors
+/// No block has that number.
+pub(super) fn length(count: u32) -> Result<usize, BlockError> {
+    if count == 0 || count > MAX_COUNT { Err(BlockError("its number of samples is wrong")) } else { Ok(count as usize) }
+}
+
+/// Writes the timestamps of a block; `out` has as many elements as the block, at least one.
+pub(super) fn decode_timestamps(begin: i64, end: i64, bytes: &[u8], out: &mut [i64]) -> Result<(), BlockError> {
     let wrong = BlockError("its timestamps cannot be read");
-    if count == 0 || count > MAX_COUNT {
-        return Err(BlockError("its number of samples is wrong"));
-    }
     let Some((encoding, rest)) = bytes.split_first() else {
         let span = end.checked_sub(begin).ok_or(wrong.clone())?;
-        let intervals = i64::from(count - 1);
+        let intervals = i64::try_from(out.len() - 1).map_err(|_| wrong.clone())?;
         if span < 0 || (intervals > 0 && span % intervals != 0) || (intervals == 0 && span != 0) {
             return Err(wrong);
         }
         let step = if intervals == 0 { 0 } else { span / intervals };
-        out.extend((0..=intervals).map(|place| begin + place * step));
+        out.iter_mut().zip(0..).for_each(|(at, place)| *at = begin + place * step);
         return Ok(());
     };
     match *encoding {
         timestamp_encoding::OFFSETS => {
-            let offsets = fixed::<4>(rest, count).ok_or(wrong)?;
-            out.extend(offsets.iter().map(|bytes| begin.saturating_add(i64::from(u32::from_le_bytes(*bytes)))));
-            Ok(())
+            copy(rest, out, |bytes| begin.saturating_add(i64::from(u32::from_le_bytes(bytes))))
         }
-        timestamp_encoding::PLAIN => {
-            out.extend(fixed::<8>(rest, count).ok_or(wrong)?.iter().map(|bytes| i64::from_le_bytes(*bytes)));
-            Ok(())
-        }
-        timestamp_encoding::PCO => by_pco(rest, count, out).ok_or(wrong),
-        _ => Err(wrong),
+        timestamp_encoding::PLAIN => copy(rest, out, i64::from_le_bytes),
+        timestamp_encoding::PCO => by_pco(rest, out),
+        _ => None,
     }
+    .ok_or(wrong)
 }
 
-/// Appends the values of a block.
-pub(super) fn decode_values(count: u32, bytes: &[u8], out: &mut Vec<f64>) -> Result<(), BlockError> {
+/// Writes the values of a block; `out` has as many elements as the block.
+pub(super) fn decode_values(bytes: &[u8], out: &mut [f64]) -> Result<(), BlockError> {
     let wrong = BlockError("its values cannot be read");
-    if count == 0 || count > MAX_COUNT {
-        return Err(BlockError("its number of samples is wrong"));
-    }
     let (encoding, rest) = bytes.split_first().ok_or(wrong.clone())?;
     match *encoding {
-        value_encoding::CONSTANT => {
-            let value = fixed::<8>(rest, 1).ok_or(wrong)?[0];
-            out.extend(std::iter::repeat_n(f64::from_bits(u64::from_le_bytes(value)), count as usize));
-            Ok(())
-        }
-        value_encoding::PLAIN => {
-            let values = fixed::<8>(rest, count).ok_or(wrong)?;
-            out.extend(values.iter().map(|bytes| f64::from_bits(u64::from_le_bytes(*bytes))));
-            Ok(())
-        }
-        value_encoding::PCO | value_encoding::DECIMAL => {
-            let before = out.len();
-            let is_decimal = *encoding == value_encoding::DECIMAL;
-            numbers(rest, is_decimal, count, out).ok_or_else(|| {
-                out.truncate(before);
-                wrong
-            })
-        }
-        _ => Err(wrong),
+        value_encoding::CONSTANT => rest.try_into().ok().map(|value| out.fill(f64::from_le_bytes(value))),
+        value_encoding::PLAIN => copy(rest, out, f64::from_le_bytes),
+        value_encoding::PCO => numbers(rest, None, out),
+        value_encoding::DECIMAL => decimals(rest, out),
+        _ => None,
     }
+    .ok_or(wrong)
 }
 
 /// Bytes of a value that is apart: its place and its bits.
 const APART_BYTES: usize = 10;
 
-fn numbers(bytes: &[u8], is_decimal: bool, count: u32, out: &mut Vec<f64>) -> Option<()> {
-    let (power, bytes) = if is_decimal {
-        let (decimals, rest) = bytes.split_first()?;
-        (Some(*POWERS.get(usize::from(*decimals))?), rest)
-    } else {
-        (None, bytes)
-    };
+fn decimals(bytes: &[u8], out: &mut [f64]) -> Option<()> {
+    let (decimals, rest) = bytes.split_first()?;
+    numbers(rest, Some(*POWERS.get(usize::from(*decimals))?), out)
+}
+
+/// Writes numbers by pco and those that are apart. With `power` the numbers are whole and are divided by it.
+fn numbers(bytes: &[u8], power: Option<f64>, out: &mut [f64]) -> Option<()> {
     let (apart, rest) = bytes.split_first_chunk::<2>()?;
     let (head, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*apart)) * APART_BYTES)?;
-    let before = out.len();
-    match power {
-        Some(power) => {
-            let mut whole: Vec<i64> = Vec::new();
-            by_pco(rest, count, &mut whole)?;
-            #[expect(clippy::cast_precision_loss, reason = "whole numbers below 2^53 were encoded")]
-            out.extend(whole.iter().map(|number| *number as f64 / power));
+    if let Some(power) = power {
+        // The whole numbers are written to the places of the values that they become.
+        by_pco(rest, cast_slice_mut::<f64, i64>(out))?;
+        for value in &mut *out {
+            #[expect(
+                clippy::cast_precision_loss,
+                clippy::cast_possible_wrap,
+                reason = "whole numbers below 2^53 were encoded"
+            )]
+            let number = value.to_bits() as i64 as f64;
+            *value = number / power;
         }
-        None => by_pco(rest, count, out)?,
+    } else {
+        by_pco(rest, out)?;
     }
     for one in head.as_chunks::<APART_BYTES>().0 {
         let (place, bits) = one.split_first_chunk::<2>()?;
-        let place = before + usize::from(u16::from_le_bytes(*place));
-        *out.get_mut(place)? = f64::from_bits(u64::from_le_bytes(bits.try_into().ok()?));
+        *out.get_mut(usize::from(u16::from_le_bytes(*place)))? =
+            f64::from_bits(u64::from_le_bytes(bits.try_into().ok()?));
     }
     Some(())
 }
 
-/// Returns `count` groups of `N` bytes, if the bytes are exactly these.
-fn fixed<const N: usize>(bytes: &[u8], count: u32) -> Option<&[[u8; N]]> {
+/// Writes elements of `N` bytes, if the bytes are exactly as many as `out` takes.
+fn copy<const N: usize, T>(bytes: &[u8], out: &mut [T], element: impl Fn([u8; N]) -> T) -> Option<()> {
     let (groups, rest) = bytes.as_chunks::<N>();
-    (rest.is_empty() && groups.len() == count as usize).then_some(groups)
+    (rest.is_empty() && groups.len() == out.len())
+        .then(|| out.iter_mut().zip(groups).for_each(|(out, bytes)| *out = element(*bytes)))
 }
 
-/// Appends `count` numbers; nothing if the bytes do not contain exactly these.
-fn by_pco<T: Number + Default>(bytes: &[u8], count: u32, out: &mut Vec<T>) -> Option<()> {
-    let before = out.len();
-    out.resize(before + count as usize, T::default());
-    match simple_decompress_into(bytes, &mut out[before..]) {
-        Ok(progress) if progress.finished && progress.n_processed == count as usize => Some(()),
-        _ => {
-            out.truncate(before);
-            None
-        }
-    }
+/// Writes numbers, if the bytes contain exactly as many as `out` takes.
+fn by_pco<T: Number>(bytes: &[u8], out: &mut [T]) -> Option<()> {
+    let progress = simple_decompress_into(bytes, out).ok()?;
+    (progress.finished && progress.n_processed == out.len()).then_some(())
 }

@@ -1,24 +1,26 @@
 //! Functions of SQL that decode blocks, for the views of samples.
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, ops::Range};
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, Float64Array, ListArray, RecordBatch, TimestampMillisecondArray},
-    buffer::{NullBuffer, OffsetBuffer, ScalarBuffer},
-    datatypes::{DataType, Field, TimeUnit, TimestampMillisecondType, UInt32Type},
+    array::{AsArray, RecordBatch},
+    datatypes::{TimestampMillisecondType, UInt32Type},
 };
 use duckdb::{
     Connection,
-    vscalar::{ArrowFunctionSignature, VArrowScalar},
+    core::{DataChunkHandle, LogicalTypeHandle, LogicalTypeId},
+    vscalar::{ScalarFunctionSignature, VScalar},
+    vtab::arrow::{WritableVector, data_chunk_to_arrow},
 };
 
 use super::{
-    decode::{decode_timestamps, decode_values},
-    rows::each,
+    buckets::BlockBuckets,
+    decode::{BlockError, decode_timestamps, decode_values, length},
+    rows::Blocks,
 };
 use crate::{
-    series::stale_marker,
-    store::{StoreError, error::failed_to},
+    series::is_stale,
+    store::{StoreError, error::failed_to, segment::damaged},
 };
 
 /// Name of the function `(begin_at, end_at, count, timestamps) → TIMESTAMP_MS[]`.
@@ -27,75 +29,160 @@ pub(super) const TIMESTAMPS: &str = "almanac_block_timestamps";
 /// checksum; stale markers are NULL.
 pub(super) const VALUES: &str = "almanac_block_values";
 
+/// Name of the function `(series_id, …, checksum) → STRUCT[]`, which aggregates the samples of each block; see
+/// [`Bucket`](super::buckets::Bucket).
+pub(super) const BUCKETS: &str = "almanac_block_buckets";
+
 /// Registers the functions in a database, for all of its connections.
 pub(in crate::store) fn register(connection: &Connection) -> Result<(), StoreError> {
     connection
         .register_scalar_function::<BlockTimestamps>(TIMESTAMPS)
         .and_then(|()| connection.register_scalar_function::<BlockValues>(VALUES))
+        .and_then(|()| connection.register_scalar_function::<BlockBuckets>(BUCKETS))
         .map_err(failed_to("register the functions for blocks"))
 }
 
-const TIME: DataType = DataType::Timestamp(TimeUnit::Millisecond, None);
-
-fn list_of(element: DataType) -> DataType {
-    DataType::List(Arc::new(Field::new_list_field(element, true)))
+/// Types of the columns of [`COLUMNS`](super::COLUMNS) at these places.
+fn types(places: std::ops::Range<usize>) -> Vec<LogicalTypeHandle> {
+    use LogicalTypeId::{Blob, TimestampMs, UInteger};
+    [UInteger, TimestampMs, TimestampMs, UInteger, Blob, Blob, UInteger][places].iter().map(|&id| id.into()).collect()
 }
 
 struct BlockTimestamps;
 
-impl VArrowScalar for BlockTimestamps {
+impl VScalar for BlockTimestamps {
     type State = ();
 
-    fn invoke((): &(), input: RecordBatch) -> Result<Arc<dyn Array>, Box<dyn Error>> {
-        let [begin, end] = [0, 1].map(|column| input.column(column).as_primitive::<TimestampMillisecondType>());
-        let count = input.column(2).as_primitive::<UInt32Type>();
+    fn invoke((): &(), input: &mut DataChunkHandle, output: &mut dyn WritableVector) -> Result<(), Box<dyn Error>> {
+        let input = data_chunk_to_arrow(input)?;
+        let [begin, end] =
+            [0, 1].map(|column| input.column(column).as_primitive::<TimestampMillisecondType>().values());
         let bytes = input.column(3).as_binary::<i32>();
-        let mut elements = Vec::new();
-        let mut ends = vec![0];
-        for row in 0..input.num_rows() {
-            let (begin, end) = (begin.value(row), end.value(row));
-            decode_timestamps(begin, end, count.value(row), bytes.value(row), &mut elements)?;
-            ends.push(i32::try_from(elements.len())?);
-        }
-        let ends = OffsetBuffer::new(ScalarBuffer::from(ends));
-        let elements: ArrayRef = Arc::new(TimestampMillisecondArray::from(elements));
-        Ok(Arc::new(ListArray::new(Arc::new(Field::new_list_field(TIME, true)), ends, elements, None)))
+        Lists::of(&input, 2)?.write(output, |row, timestamps: &mut [i64]| {
+            decode_timestamps(begin[row], end[row], bytes.value(row), timestamps)?;
+            Ok(Vec::new())
+        })
     }
 
-    fn signatures() -> Vec<ArrowFunctionSignature> {
-        vec![ArrowFunctionSignature::exact(vec![TIME, TIME, DataType::UInt32, DataType::Binary], list_of(TIME))]
+    fn signatures() -> Vec<ScalarFunctionSignature> {
+        vec![ScalarFunctionSignature::exact(types(1..5), LogicalTypeHandle::list(&LogicalTypeId::TimestampMs.into()))]
     }
 }
 
 struct BlockValues;
 
-impl VArrowScalar for BlockValues {
+impl VScalar for BlockValues {
     type State = ();
 
-    fn invoke((): &(), input: RecordBatch) -> Result<Arc<dyn Array>, Box<dyn Error>> {
-        let mut elements = Vec::new();
-        let mut ends = vec![0];
-        each(&input, |block| {
-            block.check().and_then(|()| decode_values(block.count, block.values, &mut elements)).map_err(|error| {
-                StoreError::Corrupt { table: "samples", detail: format!("series {}: {error}", block.series) }
-            })?;
-            // A batch has up to 2,048 blocks of 1,440 samples.
-            ends.push(i32::try_from(elements.len()).unwrap_or(i32::MAX));
-            Ok(())
-        })?;
-        let ends = OffsetBuffer::new(ScalarBuffer::from(ends));
-        let stale = stale_marker().to_bits();
-        let nulls = elements
-            .iter()
-            .any(|value| value.to_bits() == stale)
-            .then(|| elements.iter().map(|value| value.to_bits() != stale).collect::<NullBuffer>());
-        let elements: ArrayRef = Arc::new(Float64Array::new(elements.into(), nulls));
-        Ok(Arc::new(ListArray::new(Arc::new(Field::new_list_field(DataType::Float64, true)), ends, elements, None)))
+    fn invoke((): &(), input: &mut DataChunkHandle, output: &mut dyn WritableVector) -> Result<(), Box<dyn Error>> {
+        let input = data_chunk_to_arrow(input)?;
+        let blocks = Blocks::of(&input);
+        Lists::of(&input, 3)?.write(output, |row, values: &mut [f64]| {
+            let block = blocks.block(row);
+            block
+                .check()
+                .and_then(|()| decode_values(block.values, values))
+                .map_err(|error| damaged(block.series, &error))?;
+            if !values.iter().any(|value| is_stale(*value)) {
+                return Ok(Vec::new());
+            }
+            Ok((0..).zip(values).filter(|(_, value)| is_stale(**value)).map(|(place, _)| place).collect())
+        })
     }
 
-    fn signatures() -> Vec<ArrowFunctionSignature> {
-        let block =
-            vec![DataType::UInt32, TIME, TIME, DataType::UInt32, DataType::Binary, DataType::Binary, DataType::UInt32];
-        vec![ArrowFunctionSignature::exact(block, list_of(DataType::Float64))]
+    fn signatures() -> Vec<ScalarFunctionSignature> {
+        vec![ScalarFunctionSignature::exact(types(0..7), LogicalTypeHandle::list(&LogicalTypeId::Double.into()))]
     }
 }
+
+/// Lists of the elements of blocks, one after the other.
+struct Lists {
+    /// Place of the first element of each list, and the number of all elements.
+    bounds: Vec<usize>,
+}
+
+impl Lists {
+    /// Reads the lengths in a column of `count`.
+    fn of(input: &RecordBatch, column: usize) -> Result<Self, BlockError> {
+        let counts = input.column(column).as_primitive::<UInt32Type>().values();
+        let mut bounds = vec![0];
+        let mut total = 0;
+        for &count in counts {
+            total += length(count)?;
+            bounds.push(total);
+        }
+        Ok(Self { bounds })
+    }
+
+    /// Has `decode` write the elements of each list into the memory of `output`; it gets the number of the list, and returns the
+    /// places of the elements that become NULL. `T` must be the type by which DuckDB stores the elements.
+    ///
+    /// Several threads decode, because DuckDB itself calls a function of one row group in one thread, and a row group of blocks
+    /// contains up to 177 million samples.
+    fn write<T: Element>(
+        &self,
+        output: &mut dyn WritableVector,
+        decode: impl Fn(usize, &mut [T]) -> Result<Vec<usize>, Box<dyn Error + Send + Sync>> + Sync,
+    ) -> Result<(), Box<dyn Error>> {
+        let total = self.bounds.last().copied().unwrap_or_default();
+        let lists = self.bounds.len() - 1;
+        let mut list = output.list_vector();
+        let mut child = list.child(total);
+        #[expect(unsafe_code, reason = "DuckDB's memory is written without a copy")]
+        // SAFETY: `child` has memory for `total` elements of type `T`, to which no other reference exists; `decode` writes each before
+        // it reads it.
+        let elements = unsafe { child.as_mut_slice_with_len::<T>(total) };
+        let run = |lists: Range<usize>, mut elements: &mut [T]| -> Result<Vec<usize>, Box<dyn Error + Send + Sync>> {
+            let mut nulls = Vec::new();
+            for row in lists {
+                let (own, rest) = elements.split_at_mut(self.bounds[row + 1] - self.bounds[row]);
+                nulls.extend(decode(row, own)?.into_iter().map(|place| self.bounds[row] + place));
+                elements = rest;
+            }
+            Ok(nulls)
+        };
+        let share = lists.div_ceil(threads()).max(SHARE_MIN);
+        let (own, mut rest) = elements.split_at_mut(self.bounds[share.min(lists)]);
+        let nulls = std::thread::scope(|scope| {
+            let others: Vec<_> = (share..lists)
+                .step_by(share)
+                .map(|first| {
+                    let until = (first + share).min(lists);
+                    let (part, left) = std::mem::take(&mut rest).split_at_mut(self.bounds[until] - self.bounds[first]);
+                    rest = left;
+                    scope.spawn(move || run(first..until, part))
+                })
+                .collect();
+            let mut nulls = run(0..share.min(lists), own)?;
+            for other in others {
+                nulls.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+            }
+            Ok(nulls)
+        })
+        .map_err(|error: Box<dyn Error + Send + Sync>| -> Box<dyn Error> { error })?;
+        for place in nulls {
+            child.set_null(place);
+        }
+        for (row, bounds) in self.bounds.windows(2).enumerate() {
+            list.set_entry(row, bounds[0], bounds[1] - bounds[0]);
+        }
+        list.set_len(total);
+        Ok(())
+    }
+}
+
+/// Fewest blocks for which a thread is started: about 1 ms of work.
+const SHARE_MIN: usize = 100;
+/// Most threads that decode the blocks of one call.
+const THREADS_MAX: usize = 4;
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX)
+}
+
+/// A type by which DuckDB stores elements of lists.
+trait Element: Copy + Send {}
+/// `TIMESTAMP_MS`.
+impl Element for i64 {}
+/// `DOUBLE`.
+impl Element for f64 {}

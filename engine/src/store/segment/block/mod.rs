@@ -12,6 +12,7 @@
 //! Jeppesen, Zinberg 2025) from [`MIN_ENCODED`] samples on. Shorter blocks are stored as they are: encoding one takes about
 //! 30 µs whatever its length, and later merges make them longer. All encodings are lossless.
 
+mod buckets;
 mod decode;
 mod encode;
 mod functions;
@@ -24,7 +25,7 @@ pub(in crate::store) use decode::{BlockError, BlockRef};
 pub(super) use encode::{encode, encode_all};
 pub(in crate::store) use functions::register;
 pub(super) use rows::{Appender, create_table, stored_bytes};
-pub(in crate::store) use rows::{COLUMNS, DEFINITION, each, samples_of};
+pub(in crate::store) use rows::{COLUMNS, DEFINITION, buckets_of, each, samples_of};
 
 /// Largest number of samples of a block: four hours at 10 s. Longer blocks are hardly smaller, and a query of an hour
 /// would decode more that it does not need.

@@ -10,7 +10,7 @@ use duckdb::Connection;
 
 use super::{
     Block, BlockRef,
-    functions::{TIMESTAMPS, VALUES},
+    functions::{BUCKETS, TIMESTAMPS, VALUES},
 };
 use crate::store::{StoreError, error::failed_to};
 
@@ -45,6 +45,15 @@ pub(in crate::store) fn samples_of(relation: &str, columns: &str, condition: &st
     format!("(SELECT {} FROM {relation}{kept})", parts.join(", "))
 }
 
+/// Returns the relation of the buckets of 5 minutes of each block of a relation that satisfies a condition, with the columns
+/// of [`fine_buckets`](crate::store::segment::fine_buckets).
+pub(in crate::store) fn buckets_of(relation: &str, condition: &str) -> String {
+    let kept = if condition.is_empty() { String::new() } else { format!(" WHERE {condition}") };
+    format!(
+        "(SELECT series_id, bucket.* FROM (SELECT series_id, unnest({BUCKETS}({COLUMNS})) AS bucket FROM {relation}{kept}))"
+    )
+}
+
 /// Returns the bytes of the blocks of a table before DuckDB's own compression.
 pub(in crate::store::segment) fn stored_bytes(connection: &Connection, table: &str) -> Result<u64, StoreError> {
     // The other columns take 28 bytes.
@@ -54,26 +63,52 @@ pub(in crate::store::segment) fn stored_bytes(connection: &Connection, table: &s
     connection.query_row(&sql, [], |row| row.get(0)).map_err(failed_to("measure the blocks of a segment"))
 }
 
+/// The blocks of a batch with the columns [`COLUMNS`].
+pub(super) struct Blocks<'a> {
+    series: &'a [u32],
+    begin: &'a [i64],
+    end: &'a [i64],
+    count: &'a [u32],
+    timestamps: &'a BinaryArray,
+    values: &'a BinaryArray,
+    checksum: &'a [u32],
+}
+
+impl<'a> Blocks<'a> {
+    pub(super) fn of(batch: &'a RecordBatch) -> Self {
+        let numbers = |column: usize| batch.column(column).as_primitive::<UInt32Type>().values();
+        let times = |column: usize| batch.column(column).as_primitive::<TimestampMillisecondType>().values();
+        Self {
+            series: numbers(0),
+            begin: times(1),
+            end: times(2),
+            count: numbers(3),
+            timestamps: batch.column(4).as_binary(),
+            values: batch.column(5).as_binary(),
+            checksum: numbers(6),
+        }
+    }
+
+    pub(super) fn block(&self, row: usize) -> BlockRef<'a> {
+        BlockRef {
+            series: self.series[row],
+            begin: self.begin[row],
+            end: self.end[row],
+            count: self.count[row],
+            timestamps: self.timestamps.value(row),
+            values: self.values.value(row),
+            checksum: self.checksum[row],
+        }
+    }
+}
+
 /// Calls `read` for every block of a batch with the columns [`COLUMNS`].
 pub(in crate::store) fn each(
     batch: &RecordBatch,
-    mut read: impl FnMut(BlockRef<'_>) -> Result<(), StoreError>,
+    read: impl FnMut(BlockRef<'_>) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let [series, count, checksum] = [0, 3, 6].map(|column| batch.column(column).as_primitive::<UInt32Type>().values());
-    let [begin, end] = [1, 2].map(|column| batch.column(column).as_primitive::<TimestampMillisecondType>().values());
-    let [timestamps, values] = [4, 5].map(|column| batch.column(column).as_binary::<i32>());
-    for row in 0..batch.num_rows() {
-        read(BlockRef {
-            series: series[row],
-            begin: begin[row],
-            end: end[row],
-            count: count[row],
-            timestamps: timestamps.value(row),
-            values: values.value(row),
-            checksum: checksum[row],
-        })?;
-    }
-    Ok(())
+    let blocks = Blocks::of(batch);
+    (0..batch.num_rows()).map(|row| blocks.block(row)).try_for_each(read)
 }
 
 /// Appends blocks to a table, many at a time.

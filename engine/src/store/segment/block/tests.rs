@@ -79,9 +79,9 @@ proptest! {
             *first = encoding;
         }
         let (mut timestamps, mut values) = (Vec::new(), Vec::new());
-        let read = decode::decode_timestamps(ends.0, ends.1, count, &bytes, &mut timestamps);
+        let read = decode::appended(&mut timestamps, count, |out| decode::decode_timestamps(ends.0, ends.1, &bytes, out));
         assert_eq!(timestamps.len(), if read.is_ok() { count as usize } else { 0 });
-        let read = decode::decode_values(count, &bytes, &mut values);
+        let read = decode::appended(&mut values, count, |out| decode::decode_values(&bytes, out));
         assert_eq!(values.len(), if read.is_ok() { count as usize } else { 0 });
     }
 }
