@@ -59,7 +59,7 @@ pub(in crate::store) fn create_static_views(connection: &Connection) -> Result<(
 pub(in crate::store) fn create_sample_views(connection: &Connection, layout: &SegmentLayout) -> Result<(), StoreError> {
     let mut relations = SampleRelations::default();
     for segment in layout.all() {
-        relations.add(connection, segment, segment.table())?;
+        relations.add(segment, segment.table());
     }
     connection.execute_batch(&sample_views(&relations)).map_err(failed_to("create the view of samples"))
 }
@@ -85,24 +85,15 @@ pub(in crate::store) struct SampleRelations {
 
 impl SampleRelations {
     /// Adds a segment whose rows are in the relation `source`.
-    pub(in crate::store) fn add(
-        &mut self,
-        connection: &Connection,
-        segment: &Segment,
-        source: String,
-    ) -> Result<(), StoreError> {
+    pub(in crate::store) fn add(&mut self, segment: &Segment, source: String) {
         match segment.kind {
             SegmentKind::Cold | SegmentKind::Rows => {
-                let rows = connection
-                    .query_row(&format!("SELECT count(*)::UBIGINT FROM {source}"), [], |row| row.get(0))
-                    .map_err(failed_to("count the rows of a segment"))?;
-                self.cold.extend(segment.relations(&source, rows));
-                self.buckets.extend(segment.buckets(&source, rows));
+                self.cold.push(segment.relation(&source));
+                self.buckets.push(segment.buckets(&source));
             }
             SegmentKind::Hot => self.hot.push(source),
             SegmentKind::Late => self.late.push(source),
         }
-        Ok(())
     }
 }
 

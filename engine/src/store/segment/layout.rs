@@ -93,24 +93,24 @@ impl Segment {
         )
     }
 
-    /// Returns the relations of the samples of a cold segment whose rows are in the relation `source`, which has `rows` of them.
-    /// Their bounds let DuckDB leave the segment out of a query about another time.
-    pub(in crate::store) fn relations(&self, source: &str, rows: u64) -> Vec<String> {
-        if self.kind != SegmentKind::Cold {
-            return vec![source.to_owned()];
+    /// Returns the relation of the samples of a cold segment whose rows are in the relation `source`. Its bounds let DuckDB leave
+    /// the segment out of a query about another time.
+    pub(in crate::store) fn relation(&self, source: &str) -> String {
+        match self.kind {
+            SegmentKind::Cold => self.within(&block::samples_of(source, "series_id, timestamp, value", ""), self.min),
+            SegmentKind::Hot | SegmentKind::Late | SegmentKind::Rows => source.to_owned(),
         }
-        let columns = "series_id, timestamp, value";
-        let samples = |part: &String| block::samples_of(source, columns, part);
-        parts(rows).iter().map(|part| self.within(&samples(part), self.min)).collect()
     }
 
-    /// Returns the relations of the buckets of 5 minutes of these samples, for [`fine_buckets`](super::fine_buckets).
-    pub(in crate::store) fn buckets(&self, source: &str, rows: u64) -> Vec<String> {
-        if self.kind != SegmentKind::Cold {
-            return vec![rollup::buckets_of_samples(source)];
+    /// Returns the relation of the buckets of 5 minutes of these samples, for [`fine_buckets`](super::fine_buckets).
+    pub(in crate::store) fn buckets(&self, source: &str) -> String {
+        match self.kind {
+            SegmentKind::Cold => {
+                let first = self.min.div_euclid(rollup::FINE_MS) * rollup::FINE_MS;
+                self.within(&block::buckets_of(source), first)
+            }
+            SegmentKind::Hot | SegmentKind::Late | SegmentKind::Rows => rollup::buckets_of_samples(source),
         }
-        let first = self.min.div_euclid(rollup::FINE_MS) * rollup::FINE_MS;
-        parts(rows).iter().map(|part| self.within(&block::buckets_of(source, part), first)).collect()
     }
 
     fn within(&self, relation: &str, first: i64) -> String {
@@ -156,33 +156,6 @@ impl Segment {
             self.max = self.max.max(max);
         }
     }
-}
-
-/// Number of rows of blocks from which a second thread decodes them.
-const PART: u64 = 4_096;
-/// Most threads that decode the blocks of one segment. Each holds two vectors of blocks decoded, 47 MB.
-const PARTS_MAX: u64 = 4;
-/// DuckDB's vectors have this many rows, and a part begins with one.
-const VECTOR: u64 = 2_048;
-/// Number of rows that DuckDB scans with one thread.
-const ROW_GROUP: u64 = 122_880;
-
-/// Returns the conditions on `rowid` that divide a table of blocks into parts for one thread each; an empty one selects all rows.
-///
-/// DuckDB scans a row group with one thread, but a row group of blocks contains up to 177 million samples. It scans the
-/// relations of a UNION ALL with one thread each.
-fn parts(rows: u64) -> Vec<String> {
-    let parts = (rows / PART).clamp(1, PARTS_MAX);
-    if parts == 1 || rows > ROW_GROUP * PARTS_MAX {
-        return vec![String::new()];
-    }
-    let bound = |part: u64| (rows * part / parts).next_multiple_of(VECTOR);
-    let condition = |part: u64| match part {
-        0 => format!("rowid < {}", bound(1)),
-        _ if part + 1 == parts => format!("rowid >= {}", bound(part)),
-        _ => format!("rowid >= {} AND rowid < {}", bound(part), bound(part + 1)),
-    };
-    (0..parts).map(condition).collect()
 }
 
 /// All segments: the two that take rows, and the frozen ones.

@@ -253,7 +253,7 @@ impl Replica {
             let segment = info.segment()?;
             let name = segment.name();
             if !self.is_empty(&name) {
-                relations.add(&self.connection, &segment, self.source_of(&name))?;
+                relations.add(&segment, self.source_of(&name));
             }
         }
         let views = sample_views(&relations);

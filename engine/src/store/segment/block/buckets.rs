@@ -11,7 +11,11 @@ use arrow::{
 };
 use duckdb::vscalar::{ArrowFunctionSignature, VArrowScalar};
 
-use super::{super::rollup::FINE_MS, BlockRef, rows::each};
+use super::{
+    super::rollup::FINE_MS,
+    rows::Blocks,
+    threads::{in_threads, shares},
+};
 use crate::{
     series::is_stale,
     store::{StoreError, segment::damaged},
@@ -73,17 +77,22 @@ impl VArrowScalar for BlockBuckets {
     type State = ();
 
     fn invoke((): &(), input: RecordBatch) -> Result<Arc<dyn Array>, Box<dyn Error>> {
-        let (mut all, mut lengths) = (Vec::new(), Vec::with_capacity(input.num_rows()));
-        let (mut timestamps, mut values) = (Vec::new(), Vec::new());
-        each(&input, |block: BlockRef<'_>| -> Result<(), StoreError> {
-            timestamps.clear();
-            values.clear();
-            block.decode(&mut timestamps, &mut values).map_err(|error| damaged(block.series, &error))?;
-            let buckets = buckets(&timestamps, &values);
-            lengths.push(buckets.len());
-            all.extend(buckets);
-            Ok(())
+        let blocks = Blocks::of(&input);
+        let parts = in_threads(shares(input.num_rows()), |rows| {
+            let (mut all, mut lengths) = (Vec::new(), Vec::with_capacity(rows.len()));
+            let (mut timestamps, mut values) = (Vec::new(), Vec::new());
+            for block in rows.map(|row| blocks.block(row)) {
+                timestamps.clear();
+                values.clear();
+                block.decode(&mut timestamps, &mut values).map_err(|error| damaged(block.series, &error))?;
+                let buckets = buckets(&timestamps, &values);
+                lengths.push(buckets.len());
+                all.extend(buckets);
+            }
+            Ok::<_, StoreError>((all, lengths))
         })?;
+        let (all, lengths): (Vec<Vec<Bucket>>, Vec<Vec<usize>>) = parts.into_iter().unzip();
+        let (all, lengths) = (all.concat(), lengths.concat());
         let numbers =
             |of: fn(&Bucket) -> f64| -> ArrayRef { Arc::new(Float64Array::from_iter_values(all.iter().map(of))) };
         let times = |of: fn(&Bucket) -> i64| -> ArrayRef {

@@ -17,6 +17,7 @@ use super::{
     buckets::BlockBuckets,
     decode::{BlockError, decode_timestamps, decode_values, length},
     rows::Blocks,
+    threads::{in_threads, shares},
 };
 use crate::{
     series::is_stale,
@@ -116,51 +117,36 @@ impl Lists {
 
     /// Has `decode` write the elements of each list into the memory of `output`; it gets the number of the list, and returns the
     /// places of the elements that become NULL. `T` must be the type by which DuckDB stores the elements.
-    ///
-    /// Several threads decode, because DuckDB itself calls a function of one row group in one thread, and a row group of blocks
-    /// contains up to 177 million samples.
     fn write<T: Element>(
         &self,
         output: &mut dyn WritableVector,
         decode: impl Fn(usize, &mut [T]) -> Result<Vec<usize>, Box<dyn Error + Send + Sync>> + Sync,
     ) -> Result<(), Box<dyn Error>> {
         let total = self.bounds.last().copied().unwrap_or_default();
-        let lists = self.bounds.len() - 1;
         let mut list = output.list_vector();
         let mut child = list.child(total);
         #[expect(unsafe_code, reason = "DuckDB's memory is written without a copy")]
         // SAFETY: `child` has memory for `total` elements of type `T`, to which no other reference exists; `decode` writes each before
         // it reads it.
         let elements = unsafe { child.as_mut_slice_with_len::<T>(total) };
-        let run = |lists: Range<usize>, mut elements: &mut [T]| -> Result<Vec<usize>, Box<dyn Error + Send + Sync>> {
+        let mut parts = Vec::new();
+        let mut rest = elements;
+        for lists in shares(self.bounds.len() - 1) {
+            let (part, left) = rest.split_at_mut(self.bounds[lists.end] - self.bounds[lists.start]);
+            rest = left;
+            parts.push((lists, part));
+        }
+        let run = |(lists, mut elements): (Range<usize>, &mut [T])| {
             let mut nulls = Vec::new();
             for row in lists {
-                let (own, rest) = elements.split_at_mut(self.bounds[row + 1] - self.bounds[row]);
+                let (own, left) = std::mem::take(&mut elements).split_at_mut(self.bounds[row + 1] - self.bounds[row]);
                 nulls.extend(decode(row, own)?.into_iter().map(|place| self.bounds[row] + place));
-                elements = rest;
+                elements = left;
             }
-            Ok(nulls)
+            Ok::<_, Box<dyn Error + Send + Sync>>(nulls)
         };
-        let share = lists.div_ceil(threads()).max(SHARE_MIN);
-        let (own, mut rest) = elements.split_at_mut(self.bounds[share.min(lists)]);
-        let nulls = std::thread::scope(|scope| {
-            let others: Vec<_> = (share..lists)
-                .step_by(share)
-                .map(|first| {
-                    let until = (first + share).min(lists);
-                    let (part, left) = std::mem::take(&mut rest).split_at_mut(self.bounds[until] - self.bounds[first]);
-                    rest = left;
-                    scope.spawn(move || run(first..until, part))
-                })
-                .collect();
-            let mut nulls = run(0..share.min(lists), own)?;
-            for other in others {
-                nulls.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
-            }
-            Ok(nulls)
-        })
-        .map_err(|error: Box<dyn Error + Send + Sync>| -> Box<dyn Error> { error })?;
-        for place in nulls {
+        let nulls = in_threads(parts, run).map_err(|error| -> Box<dyn Error> { error })?;
+        for place in nulls.into_iter().flatten() {
             child.set_null(place);
         }
         for (row, bounds) in self.bounds.windows(2).enumerate() {
@@ -169,15 +155,6 @@ impl Lists {
         list.set_len(total);
         Ok(())
     }
-}
-
-/// Fewest blocks for which a thread is started: about 1 ms of work.
-const SHARE_MIN: usize = 100;
-/// Most threads that decode the blocks of one call.
-const THREADS_MAX: usize = 4;
-
-fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX)
 }
 
 /// A type by which DuckDB stores elements of lists.

@@ -17,6 +17,7 @@ mod decode;
 mod encode;
 mod functions;
 mod rows;
+mod threads;
 
 #[cfg(test)]
 mod tests;

@@ -45,12 +45,11 @@ pub(in crate::store) fn samples_of(relation: &str, columns: &str, condition: &st
     format!("(SELECT {} FROM {relation}{kept})", parts.join(", "))
 }
 
-/// Returns the relation of the buckets of 5 minutes of each block of a relation that satisfies a condition, with the columns
-/// of [`fine_buckets`](crate::store::segment::fine_buckets).
-pub(in crate::store) fn buckets_of(relation: &str, condition: &str) -> String {
-    let kept = if condition.is_empty() { String::new() } else { format!(" WHERE {condition}") };
+/// Returns the relation of the buckets of 5 minutes of each block of a relation, with the columns of
+/// [`fine_buckets`](crate::store::segment::fine_buckets).
+pub(in crate::store) fn buckets_of(relation: &str) -> String {
     format!(
-        "(SELECT series_id, bucket.* FROM (SELECT series_id, unnest({BUCKETS}({COLUMNS})) AS bucket FROM {relation}{kept}))"
+        "(SELECT series_id, bucket.* FROM (SELECT series_id, unnest({BUCKETS}({COLUMNS})) AS bucket FROM {relation}))"
     )
 }
 
