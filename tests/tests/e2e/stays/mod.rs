@@ -1,6 +1,7 @@
 //! The service starts after something went wrong, stays when something fails, and tells.
 
 mod backup;
+mod log;
 #[cfg(unix)]
 mod output;
 #[cfg(unix)]
