@@ -20,7 +20,7 @@ use super::{
     describe::{check_config, completions, man},
     files::{detect, forecast, replay, review},
     grafana, serve,
-    store::{backup, check, compact, delete, export, import, learn, recommend, restore, sql},
+    store::{backup, check, compact, delete, export, import, learn, recommend, repair, restore, sql},
     token, verify, worker,
 };
 use crate::say::QuietStderr;
@@ -82,6 +82,8 @@ pub enum Command {
     Backup(backup::Args),
     /// Make a new store of a backup
     Restore(restore::Args),
+    /// Save what is sound in a damaged store into a new file
+    Repair(repair::Args),
     /// Delete series, or their samples within a span
     Delete(delete::Args),
     /// Run read-only SQL on a stopped store, or on a running service with --url
@@ -187,6 +189,7 @@ fn run(command: Command, global: &Global) -> Result<(), CliError> {
         Command::Check(args) => check::run(args, global),
         Command::Backup(args) => backup::run(args, global),
         Command::Restore(args) => restore::run(args, global),
+        Command::Repair(args) => repair::run(args, global),
         Command::Delete(args) => delete::run(args, global),
         Command::Sql(args) => sql::run(args, global),
         Command::Token(args) => token::run(args, global),

@@ -6,6 +6,7 @@ mod log;
 mod output;
 #[cfg(unix)]
 mod place;
+mod repair;
 mod retention;
 #[cfg(unix)]
 mod signals;
