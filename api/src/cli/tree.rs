@@ -7,14 +7,20 @@ use clap::{
     ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, builder::FalseyValueParser, error::ErrorKind,
 };
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{
+        MakeWriter, SubscriberBuilder,
+        format::{DefaultFields, Format},
+    },
+};
 
 use super::{
     CliError, Global, demo,
     describe::{check_config, completions, man},
     files::{detect, forecast, replay, review},
     grafana, serve,
-    store::{backup, check, compact, delete, export, import, learn, recommend, restore, sql},
+    store::{backup, check, compact, delete, export, import, learn, recommend, repair, restore, sql},
     token, verify, worker,
 };
 use crate::say::QuietStderr;
@@ -26,7 +32,7 @@ const LAST_LINE_WAIT: Duration = Duration::from_secs(2);
 const LOG_LINES: usize = 8_192;
 
 /// Options with the same meaning in every command; their environment variables are `ALMANAC_<OPTION>`.
-const SHARED: [&str; 8] = ["db", "config", "url", "token", "token-file", "ca", "listen", "log"];
+const SHARED: [&str; 9] = ["db", "config", "url", "token", "token-file", "ca", "listen", "log", "log-format"];
 
 /// Learns the metrics of running services and recommends changes, each with evidence from a replay.
 #[derive(Debug, Parser)]
@@ -36,9 +42,21 @@ pub struct Cli {
     /// [serve, demo: info; others: warn]
     #[arg(long, global = true, value_name = "FILTER")]
     pub log: Option<String>,
+    /// Format of the log on stderr: lines of text, or a JSON object a line
+    #[arg(long, global = true, value_name = "FORMAT", value_enum, default_value = "text")]
+    pub log_format: LogFormat,
     /// Command to run.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// Format of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// Text for people.
+    Text,
+    /// A JSON object a line.
+    Json,
 }
 
 /// The commands.
@@ -64,6 +82,8 @@ pub enum Command {
     Backup(backup::Args),
     /// Make a new store of a backup
     Restore(restore::Args),
+    /// Save what is sound in a damaged store into a new file
+    Repair(repair::Args),
     /// Delete series, or their samples within a span
     Delete(delete::Args),
     /// Run read-only SQL on a stopped store, or on a running service with --url
@@ -121,7 +141,7 @@ pub fn main() -> ExitCode {
     let serves = matches!(cli.command, Command::Serve(_) | Command::Demo(_));
     let log = cli.log.as_deref().unwrap_or(if serves { "info" } else { "warn" });
     survive_file_limits();
-    let result = start_logging(log, serves).and_then(|log| {
+    let result = start_logging(log, cli.log_format, serves).and_then(|log| {
         let result = run(cli.command, &global);
         // Writes the lines that wait.
         drop(log);
@@ -169,6 +189,7 @@ fn run(command: Command, global: &Global) -> Result<(), CliError> {
         Command::Check(args) => check::run(args, global),
         Command::Backup(args) => backup::run(args, global),
         Command::Restore(args) => restore::run(args, global),
+        Command::Repair(args) => repair::run(args, global),
         Command::Delete(args) => delete::run(args, global),
         Command::Sql(args) => sql::run(args, global),
         Command::Token(args) => token::run(args, global),
@@ -201,19 +222,31 @@ fn survive_file_limits() {
 
 /// Starts the log on stderr. That of a service is written by a thread of its own, so that a full pipe stops nothing; the
 /// lines that wait are written when the returned guard is dropped.
-fn start_logging(filter: &str, serves: bool) -> Result<Option<WorkerGuard>, CliError> {
+fn start_logging(filter: &str, format: LogFormat, serves: bool) -> Result<Option<WorkerGuard>, CliError> {
     let filter = EnvFilter::try_new(filter)
         .map_err(|error| CliError::usage(format!("--log {filter:?} is not a log filter like info: {error}")))?;
     let coloured = std::io::stderr().is_terminal();
     // Without `log_internal_errors`: it reports errors of stderr on stderr, and panics there.
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(coloured).log_internal_errors(false);
+    crate::say::as_json(format == LogFormat::Json);
     if !serves {
-        log.with_writer(QuietStderr::default).init();
+        init(log.with_writer(QuietStderr::default), format);
         return Ok(None);
     }
     let (writer, guard) = NonBlockingBuilder::default().buffered_lines_limit(LOG_LINES).lossy(true).finish(QuietStderr);
-    log.with_writer(writer).init();
+    init(log.with_writer(writer), format);
     Ok(Some(guard))
+}
+
+fn init<W>(log: SubscriberBuilder<DefaultFields, Format, EnvFilter, W>, format: LogFormat)
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    match format {
+        LogFormat::Text => log.init(),
+        // Lines of a request are in its span, which has the id.
+        LogFormat::Json => log.json().with_current_span(true).with_span_list(false).init(),
+    }
 }
 
 /// Adds the environment variable of each option, also in subcommands: `ALMANAC_<OPTION>` for the shared options,

@@ -55,3 +55,26 @@ fn every_key_is_documented_and_every_documented_key_is_known() {
         assert_eq!(documented, known, "{section}");
     }
 }
+
+/// The table of limits in `docs/operators.md` names every key that bounds something, and no key that is not there.
+#[test]
+fn the_table_of_limits_names_the_keys_of_limits() {
+    let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operators.md"));
+    let (_, below) = page.split_once("\n## Limits\n").unwrap();
+    let table = below.split("\n## ").next().unwrap();
+    let mut named: Vec<(&str, &str)> =
+        table.split('`').skip(1).step_by(2).filter_map(|key| key.split_once('.')).collect();
+    named.retain(|(section, _)| ["server", "store", "ingest", "sql", "postgres"].contains(section));
+    assert!(named.len() > 10, "{named:?}");
+    for section in ["server", "store", "ingest", "sql", "postgres"] {
+        let known = known(&format!("[{section}]\nzzz = 1"));
+        for (_, key) in named.iter().filter(|(of, _)| *of == section) {
+            assert!(known.iter().any(|known| known == key), "{section}.{key} is no key");
+        }
+        for key in
+            known.iter().filter(|key| key.starts_with("max_") || ["queue", "recent", "memory"].contains(&key.as_str()))
+        {
+            assert!(named.contains(&(section, key.as_str())), "{section}.{key} is not in the table of limits");
+        }
+    }
+}

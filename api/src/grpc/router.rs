@@ -14,11 +14,11 @@ use super::{
     otlp::{METHODS, export},
     status::{unknown_method, write_status},
 };
-use crate::http::{AppState, bound_bodies, count_requests, panicked, time_out_slow_bodies};
+use crate::http::{AppState, bound_bodies, count_requests, identify, panicked, request_span, time_out_slow_bodies};
 
 /// Returns the router of the gRPC listener.
 ///
-/// Middleware from the outside in: tracing, errors as a status, request metrics, panics, token (of OTLP), slow bodies, memory of bodies.
+/// Middleware from the outside in: request id, tracing, errors as a status, request metrics, panics, token (of OTLP), slow bodies, memory of bodies.
 pub(crate) fn router(state: AppState) -> Router {
     let bodies = middleware::from_fn_with_state(state.budget.clone(), bound_bodies);
     let slow = middleware::from_fn_with_state(state.clone(), time_out_slow_bodies);
@@ -37,6 +37,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(state.clone(), count_requests))
         .layer(middleware::from_fn(write_status))
-        .layer(TraceLayer::new_for_grpc())
+        .layer(TraceLayer::new_for_grpc().make_span_with(request_span))
+        .layer(middleware::from_fn(identify))
         .with_state(state)
 }

@@ -34,7 +34,7 @@ pub use shared::{
     ApiError, AppState, Budget, Clock, ErrorBody, ErrorDetail, Lane, Lanes, Leap, LeapGuard, LenientConnection, Params,
     Reserved, SharedRules, StateError, ingest_limits, now,
 };
-pub(crate) use shared::{bound_bodies, iso, panicked, scheduler};
+pub(crate) use shared::{bound_bodies, identify, iso, panicked, request_span, scheduler};
 pub(crate) use sql::{
     Encoding as SqlEncoding, Expressions as SqlExpressions, cell_json, cell_text, encode as encode_sql,
 };

@@ -24,7 +24,10 @@ use super::{
     ingest,
     mcp::{self, Mcp},
     notices, operate, page, prometheus, recommendations, rows,
-    shared::{bound_bodies, panicked, query_limit, refuse_large_bodies, reshape_errors, unknown_path},
+    shared::{
+        REQUEST_ID, bound_bodies, identify, panicked, query_limit, refuse_large_bodies, request_span, reshape_errors,
+        unknown_path,
+    },
     sql,
 };
 
@@ -65,7 +68,7 @@ fn routes(max_body: usize) -> OpenApiRouter<AppState> {
 
 /// Returns the service's router.
 ///
-/// Middleware from the outside in: tracing, request metrics, panics, CORS, compression, error format, guard
+/// Middleware from the outside in: request id, tracing, request metrics, panics, CORS, compression, error format, guard
 /// (names, tokens, scopes, audit), slow bodies, body limits. Errors are reformatted before they are compressed, because that reads their bodies.
 pub fn router(state: AppState) -> Router {
     let max_body = state.config.server.max_body.bytes();
@@ -91,7 +94,8 @@ pub fn router(state: AppState) -> Router {
         .layer(cors(&state.config.server.cors_origins))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(metrics)
-        .layer(TraceLayer::new_for_http())
+        .layer(TraceLayer::new_for_http().make_span_with(request_span))
+        .layer(middleware::from_fn(identify))
         .with_state(state)
 }
 
@@ -116,9 +120,10 @@ fn cors(origins: &[String]) -> CorsLayer {
             header::AUTHORIZATION,
             header::ACCEPT,
             header::IF_NONE_MATCH,
+            REQUEST_ID,
             mcp::PROTOCOL_VERSION,
             mcp::METHOD,
             mcp::NAME,
         ])
-        .expose_headers([header::ETAG, header::RETRY_AFTER])
+        .expose_headers([header::ETAG, header::RETRY_AFTER, REQUEST_ID])
 }

@@ -32,11 +32,22 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The file ends too early or its checksums fail.
-    #[error("store {path:?} is damaged or truncated ({detail}); restore it from a backup; the file was not changed")]
+    #[error(
+        "store {path:?} is damaged or truncated ({detail}); restore a backup, or save what is sound with almanac repair; \
+         the file was not changed"
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
         /// DuckDB's message, in one line.
+        detail: String,
+    },
+    /// No part of a damaged file can be saved.
+    #[error("nothing can be saved of {}: {detail}; restore a backup", path.display())]
+    Unrepairable {
+        /// The file.
+        path: PathBuf,
+        /// Why, in one line.
         detail: String,
     },
     /// The file was written by a newer release.
@@ -152,7 +163,7 @@ pub enum StoreError {
         limit: usize,
     },
     /// A block of the file is damaged: its checksum fails or it cannot be read. Other data can still be read.
-    #[error("a part of the store is damaged ({detail}); restore the store from a backup")]
+    #[error("a part of the store is damaged ({detail}); restore a backup, or save the rest with almanac repair")]
     DamagedBlock {
         /// DuckDB's message, in one line.
         detail: String,

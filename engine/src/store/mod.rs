@@ -27,7 +27,7 @@ mod workers;
 mod write;
 
 pub use error::{StoreError, is_damage};
-pub use file::{BackupReport, NewFile};
+pub use file::{BackupReport, NewFile, RepairReport, RepairStage, TableReport};
 pub use handle::{Store, StoreStats};
 use handle::{cache, shared};
 pub use options::{AnalystLimits, Compaction, CompactionReport, Deletion, DeletionReport, OnConversion, StoreOptions};

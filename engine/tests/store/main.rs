@@ -10,6 +10,7 @@ mod files;
 mod histograms;
 mod model;
 mod recovery;
+mod repair;
 mod retention;
 mod rows;
 mod sql;

@@ -22,6 +22,10 @@ The work failed. One line on standard error says why.
 .TP
 \fB2\fR
 The call or the configuration was wrong. One line on standard error says what would be right.
+.TP
+\fB3\fR
+The work was done and its result is not as wished, as standard output says: \fBalmanac repair\fR could not save everything,
+\fBalmanac verify\fR did not confirm a recommendation.
 .SH FILES
 .TP
 \fIalmanac.toml\fR

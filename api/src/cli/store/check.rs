@@ -41,12 +41,7 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     let report = report.map_err(failed)?;
     closed.map_err(failed)?;
     let mut out = output::stdout();
-    for damage in report.damaged.iter().take(LISTED) {
-        writeln!(out, "{}", line(damage))?;
-    }
-    if report.damaged.len() > LISTED {
-        writeln!(out, "… and {} more", report.damaged.len() - LISTED)?;
-    }
+    list(&mut out, "damaged", &report.damaged)?;
     if report.damaged.is_empty() {
         writeln!(out, "sound: {}", counts(&report))?;
         out.flush()?;
@@ -54,7 +49,7 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     }
     out.flush()?;
     Err(CliError::failed(format!(
-        "{} of {}; restore a backup, or delete the damaged series with almanac delete",
+        "{} of {}; restore a backup, save the rest with almanac repair, or delete the damaged series with almanac delete",
         if report.damaged.len() == 1 {
             "1 part is damaged".to_owned()
         } else {
@@ -68,10 +63,16 @@ fn counts(report: &CheckReport) -> String {
     format!("{} blocks and {} tables, {} samples can be read", report.blocks, report.tables, report.samples)
 }
 
-/// Returns the line about a damaged part.
-fn line(damage: &Damage) -> String {
-    let of = damage.samples.map_or_else(String::new, |(from, until, count)| {
-        format!(", {count} samples from {} to {}", iso(from.millis()), iso(until.millis()))
-    });
-    format!("damaged: {}{of}: {}", damage.what, damage.reason)
+/// Writes a line about each damaged or lost part, up to a number of them.
+pub(super) fn list(out: &mut impl Write, word: &str, parts: &[Damage]) -> Result<(), CliError> {
+    for part in parts.iter().take(LISTED) {
+        let of = part.samples.map_or_else(String::new, |(from, until, count)| {
+            format!(", {count} samples from {} to {}", iso(from.millis()), iso(until.millis()))
+        });
+        writeln!(out, "{word}: {}{of}: {}", part.what, part.reason)?;
+    }
+    if parts.len() > LISTED {
+        writeln!(out, "… and {} more", parts.len() - LISTED)?;
+    }
+    Ok(())
 }

@@ -10,6 +10,7 @@ pub mod import;
 pub mod learn;
 pub mod recommend;
 mod remote;
+pub mod repair;
 pub mod restore;
 pub mod sql;
 

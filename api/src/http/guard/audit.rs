@@ -4,11 +4,17 @@ use std::sync::Arc;
 
 use axum::{http::StatusCode, response::Response};
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 
 use crate::{
     access::{Audit, AuditRecord},
     http::{ApiError, Clock, shared::iso},
 };
+
+/// Most records that wait to be written. On a disk that takes no more, further ones are written before their caller is answered.
+const WAITING: usize = 1_024;
+
+static PLACES: Semaphore = Semaphore::const_new(WAITING);
 
 /// Request extension: what a handler changes, for the audit. The path of the request is recorded without it.
 #[derive(Debug, Clone, Default)]
@@ -58,12 +64,18 @@ impl Drop for Pending {
         let (who, from, what) = (std::mem::take(&mut self.who), std::mem::take(&mut self.from), self.what);
         let target = self.note.0.lock().take().unwrap_or_else(|| std::mem::take(&mut self.path));
         let result = self.result.take().unwrap_or_else(|| "the caller left before the answer".to_owned());
+        // The line in the log is one of the request's.
+        let span = tracing::Span::current();
         let write = move || {
+            let _of_request = span.entered();
             audit.record(&AuditRecord { at, who: &who, what, target: &target, from: &from, result: &result });
         };
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn_blocking(write)),
-            Err(_) => write(),
+        match (tokio::runtime::Handle::try_current(), PLACES.try_acquire()) {
+            (Ok(runtime), Ok(place)) => drop(runtime.spawn_blocking(move || {
+                write();
+                drop(place);
+            })),
+            _ => write(),
         }
     }
 }

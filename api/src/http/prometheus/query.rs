@@ -18,7 +18,10 @@ use super::{
     answer::{MatrixParts, PromError, Remarks, signal_error, success, success_in_parts, vector_parts, write_value},
     parameters::{duration_of, instant_of, limit_of},
 };
-use crate::http::{ApiError, AppState, Lane, Params, shared::parse_duration_ms};
+use crate::http::{
+    ApiError, AppState, Lane, Params,
+    shared::{parse_duration_ms, spawn_blocking},
+};
 
 /// Maximum number of samples of an evaluation: some 16 bytes each. A range query that needs more is evaluated in parts.
 pub(super) const MAX_SAMPLES: usize = 20_000_000;
@@ -226,7 +229,7 @@ pub(in crate::http) async fn evaluate_within<T: Send + 'static>(
     let _cancel = CancelOnDrop(limits.cancel.clone());
     let evaluation = async {
         let place = state.lanes.enter(Lane::Heavy).await.map_err(EvaluationError::Busy)?;
-        let task = tokio::task::spawn_blocking(move || {
+        let task = spawn_blocking(move || {
             // Held until the work ends, also when nobody waits for it any more.
             let _place = place;
             work(&limits)

@@ -88,7 +88,7 @@ impl TestService {
     }
 
     async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let mut request = Request::builder().method(method).uri(path);
+        let mut request = Request::builder().method(method).uri(path).header("x-request-id", "test");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

@@ -10,7 +10,9 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// An error response: `{"error": {"code", "message"}, "message"}`.
+use super::request_id::RequestId;
+
+/// An error response: `{"error": {"code", "message", "request_id"}, "message"}`.
 ///
 /// `code` is stable and meant for programs, `message` for people. The message appears twice because Grafana shows the
 /// outer one in panels and the inner one on its configuration page. Details go to the log.
@@ -41,6 +43,9 @@ pub struct ErrorDetail {
     pub code: String,
     /// What is wrong, and what would be valid.
     pub message: String,
+    /// Id of the request, which the lines of the log about it have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
 }
 
 impl ApiError {
@@ -107,7 +112,11 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = ErrorBody {
-            error: ErrorDetail { code: self.code.to_string(), message: self.message.clone() },
+            error: ErrorDetail {
+                code: self.code.to_string(),
+                message: self.message.clone(),
+                request_id: RequestId::current(),
+            },
             message: self.message.clone(),
         };
         let mut response = (self.status, Json(body)).into_response();

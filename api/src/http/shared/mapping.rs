@@ -52,6 +52,7 @@ impl From<StoreError> for ApiError {
             | StoreError::NotDuckDb { .. }
             | StoreError::Foreign { .. }
             | StoreError::Damaged { .. }
+            | StoreError::Unrepairable { .. }
             | StoreError::NewerSchema { .. }
             | StoreError::Open { .. }
             | StoreError::Corrupt { .. }

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     ApiError, Leap, LeapGuard,
     limits::{Budget, Lane, Lanes},
+    spawn_blocking,
 };
 use crate::{
     access::{Audit, Auth, Sessions},
@@ -263,7 +264,7 @@ impl AppState {
         T: Send + 'static,
         E: Into<ApiError> + Send + 'static,
     {
-        match tokio::task::spawn_blocking(work).await {
+        match spawn_blocking(work).await {
             Ok(result) => result.map_err(Into::into),
             Err(error) => Err(ApiError::internal(&error)),
         }

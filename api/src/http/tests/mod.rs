@@ -6,6 +6,7 @@ mod operate;
 mod page;
 mod prometheus;
 mod promql;
+mod request_id;
 mod rows;
 mod service;
 mod sql;

@@ -15,7 +15,7 @@ use almanac_models::Timestamp;
 use axum::{
     Router,
     body::{Body, to_bytes},
-    http::{HeaderMap, Request, StatusCode},
+    http::{HeaderMap, HeaderValue, Request, StatusCode},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -103,7 +103,9 @@ impl TestService {
         &self.ledger
     }
 
-    pub(in crate::http) fn send(&self, request: Request<Body>) -> Reply {
+    /// Sends a request; without an id of its own it has the id `test`.
+    pub(in crate::http) fn send(&self, mut request: Request<Body>) -> Reply {
+        request.headers_mut().entry("x-request-id").or_insert(HeaderValue::from_static("test"));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let response = self.router.clone().oneshot(request).await.unwrap();

@@ -127,7 +127,7 @@ pub(in crate::store) fn restore(
 ///
 /// A service shares its lock with the processes that run SQL, so that only an exclusive lock tells. It needs a file that can be written; another
 /// one cannot be a store that is open.
-fn unused(path: &Path) -> Result<File, StoreError> {
+pub(super) fn unused(path: &Path) -> Result<File, StoreError> {
     let failed = |error: io::Error| failure(path, &error);
     // The lock is that of the file which is copied, so that no service begins to work on it meanwhile.
     let Ok(file) = OpenOptions::new().read(true).write(true).open(path) else {
@@ -144,7 +144,7 @@ fn unused(path: &Path) -> Result<File, StoreError> {
 }
 
 /// Creates a file that its owner alone can read, and syncs it.
-fn create(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), StoreError> {
+pub(super) fn create<T>(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<T>) -> Result<T, StoreError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -153,8 +153,9 @@ fn create(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result
         options.mode(0o600);
     }
     let filled = options.open(path).and_then(|mut out| {
-        fill(&mut out)?;
-        out.sync_all()
+        let filled = fill(&mut out)?;
+        out.sync_all()?;
+        Ok(filled)
     });
     filled.map_err(|error| failure(path, &error))
 }

@@ -1,4 +1,4 @@
-//! The checksum of DuckDB's write-ahead log entries (`src/common/checksum.cpp`).
+//! The checksum of DuckDB's blocks and of the entries of its write-ahead log (`src/common/checksum.cpp`).
 
 /// Multiplier of a whole word.
 const WORD: u64 = 0xbf58_476d_1ce4_e5b9;
@@ -8,7 +8,7 @@ const SEED: u64 = 0xe17a_1465;
 const SHIFT: u32 = 47;
 
 /// Checksum of bytes that arrive in parts. Every part but the last has a multiple of 8 bytes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Checksum(u64);
 
 impl Checksum {
@@ -19,7 +19,7 @@ impl Checksum {
     pub(super) fn add(&mut self, part: &[u8]) {
         let (words, rest) = part.as_chunks::<8>();
         for word in words {
-            self.0 ^= u64::from_le_bytes(*word).wrapping_mul(WORD);
+            self.0 ^= part_of(u64::from_le_bytes(*word));
         }
         if !rest.is_empty() {
             self.0 ^= remainder(rest);
@@ -31,8 +31,20 @@ impl Checksum {
     }
 }
 
-/// Returns the hash of the last 1 to 7 bytes.
-fn remainder(rest: &[u8]) -> u64 {
+/// Returns the checksum of bytes.
+pub(super) fn checksum(bytes: &[u8]) -> u64 {
+    let mut sum = Checksum::new();
+    sum.add(bytes);
+    sum.finish()
+}
+
+/// Returns what a whole word contributes to a checksum, by exclusive or.
+pub(super) fn part_of(word: u64) -> u64 {
+    word.wrapping_mul(WORD)
+}
+
+/// Returns what the last 1 to 7 bytes contribute.
+pub(super) fn remainder(rest: &[u8]) -> u64 {
     let mut hash = SEED ^ (rest.len() as u64).wrapping_mul(MURMUR);
     for (byte, shift) in rest.iter().zip((0..).step_by(8)) {
         hash ^= u64::from(*byte) << shift;

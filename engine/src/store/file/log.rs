@@ -9,12 +9,12 @@ use std::io::{self, Read, Seek, SeekFrom};
 use super::checksum::Checksum;
 
 /// The version entry of a log of version 2 without a database identifier.
-const HEAD: [u8; 8] = [0x64, 0x00, 0x62, 0x65, 0x00, 0x02, 0xff, 0xff];
+pub(super) const HEAD: [u8; 8] = [0x64, 0x00, 0x62, 0x65, 0x00, 0x02, 0xff, 0xff];
 /// Bytes of size and checksum before a payload.
-const FRAME: u64 = 16;
+pub(super) const FRAME: u64 = 16;
 /// The payload of a flush entry, and the whole entry.
-const FLUSH: [u8; 5] = [0x64, 0x00, 0x64, 0xff, 0xff];
-const FLUSH_ENTRY: [u8; 21] = [
+pub(super) const FLUSH: [u8; 5] = [0x64, 0x00, 0x64, 0xff, 0xff];
+pub(super) const FLUSH_ENTRY: [u8; 21] = [
     5, 0, 0, 0, 0, 0, 0, 0, 0xe7, 0xfe, 0x7d, 0x72, 0x2f, 0xed, 0x3d, 0x5e, FLUSH[0], FLUSH[1], FLUSH[2], FLUSH[3],
     FLUSH[4],
 ];

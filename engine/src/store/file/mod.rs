@@ -8,6 +8,7 @@ mod new_file;
 mod place;
 mod record;
 mod recover;
+mod repair;
 
 pub use backup::BackupReport;
 pub(super) use backup::{backup, restore};
@@ -15,3 +16,5 @@ pub use new_file::NewFile;
 pub(super) use place::{OpenedFile, checkpoints};
 pub(super) use record::{Committed, StateFile};
 pub(super) use recover::{Recovered, download_path, log_path, recover};
+pub(super) use repair::repair;
+pub use repair::{RepairReport, RepairStage, TableReport};

@@ -6,11 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{backup::failure, recover::log_path};
+use super::{backup::failure, record::StateFile, recover::log_path};
 use crate::store::StoreError;
 
-/// A new file while it is written as `<target>.part`. The part, and a write-ahead log beside it, are removed when this is dropped
-/// before [`NewFile::publish`].
+/// A new file while it is written as `<target>.part`. The part, a write-ahead log and a state file beside it, and a temporary copy are removed
+/// when this is dropped before [`NewFile::publish`].
 #[derive(Debug)]
 pub struct NewFile {
     target: PathBuf,
@@ -28,7 +28,7 @@ impl NewFile {
         if let Some(path) = [target.to_owned(), log_path(target)].into_iter().find(|path| taken(path)) {
             return Err(StoreError::Exists { path, advice: "give a new file" });
         }
-        if let Some(path) = [part.clone(), log_path(&part)].into_iter().find(|path| taken(path)) {
+        if let Some(path) = [part.clone(), log_path(&part), scratch_of(&part)].into_iter().find(|path| taken(path)) {
             let advice = "another copy is being made, or one was killed: remove it if it is not needed";
             return Err(StoreError::Exists { path, advice });
         }
@@ -39,6 +39,11 @@ impl NewFile {
     #[must_use]
     pub fn part(&self) -> &Path {
         &self.part
+    }
+
+    /// Returns the path of a temporary copy that helps to make the file; removed with the part, with the log beside it.
+    pub(super) fn scratch(&self) -> PathBuf {
+        scratch_of(&self.part)
     }
 
     /// Gives the file its name and returns its bytes. A file that was created there meanwhile stays.
@@ -71,7 +76,8 @@ impl NewFile {
     /// Removes what a file that was begun has left, for a process that is interrupted.
     pub fn remove_unfinished(target: &Path) {
         let part = part_of(target);
-        for path in [log_path(&part), part] {
+        let scratch = scratch_of(&part);
+        for path in [log_path(&part), StateFile::path(&part), part, log_path(&scratch), scratch] {
             let _ = fs::remove_file(path);
         }
     }
@@ -81,6 +87,10 @@ impl Drop for NewFile {
     fn drop(&mut self) {
         Self::remove_unfinished(&self.target);
     }
+}
+
+fn scratch_of(part: &Path) -> PathBuf {
+    PathBuf::from(format!("{}.damaged", part.display()))
 }
 
 fn part_of(target: &Path) -> PathBuf {

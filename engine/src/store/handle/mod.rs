@@ -1,6 +1,7 @@
 //! The public handle [`Store`], and the state that its clones, the writer and the readers share.
 
 pub(super) mod cache;
+mod copies;
 mod database;
 mod notices;
 mod rows;

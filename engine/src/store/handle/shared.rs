@@ -119,7 +119,10 @@ impl Readers {
     pub(in crate::store) fn note_damage<T>(&self, result: &Result<T, StoreError>) {
         if let Err(StoreError::DamagedBlock { detail }) = result {
             count(&self.damaged, 1);
-            tracing::error!(detail, "a part of the store is damaged; restore the store from a backup");
+            tracing::error!(
+                detail,
+                "a part of the store is damaged; restore a backup, or save the rest with almanac repair"
+            );
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -17,7 +17,7 @@ use crate::series::{Labels, Matcher, SeriesId, SeriesSamples};
 use crate::store::{
     Compaction, CompactionReport, Deletion, DeletionReport, Receipt, SampleBatch, StoreError, StoreOptions, StoreStats,
     cache::{MetadataCache, TargetCache},
-    file::{self, BackupReport, OpenedFile, Recovered},
+    file::{OpenedFile, Recovered},
     index, read,
     schema::{self, FileClaim},
     segment::{self, SegmentKind, SegmentLayout},
@@ -404,37 +404,6 @@ impl Store {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0.shared.path
-    }
-
-    /// Returns the path, beside the store's file, of a copy that is sent as a backup. A copy that a killed process left there is removed
-    /// when the store opens.
-    #[must_use]
-    pub fn download_path(&self) -> PathBuf {
-        file::download_path(&self.0.shared.path)
-    }
-
-    /// Copies the store into a new file while samples are written; the copy has everything that was acknowledged before the call,
-    /// and is a store of its own. Waits for a running compaction; compactions and checkpoints wait for the copy.
-    /// `progress` is called with the bytes copied and all bytes.
-    ///
-    /// # Errors
-    /// `Open`: `target` exists or cannot be written; `DiskFull`, `Closed`: nothing is left of the copy.
-    pub fn backup(&self, target: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<BackupReport, StoreError> {
-        file::backup(&self.0.shared, target, progress)
-    }
-
-    /// Copies a backup, or the files of a stopped store, into the new store `target`.
-    ///
-    /// # Errors
-    /// `Open`: the backup cannot be read, or the store exists; `NotDuckDb`, `Foreign`, `Damaged`, `NewerSchema`: nothing is left
-    /// of the store.
-    pub fn restore(
-        backup: &Path,
-        target: &Path,
-        options: &StoreOptions,
-        progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<BackupReport, StoreError> {
-        file::restore(backup, target, options, progress)
     }
 
     /// Commits queued batches, writes a checkpoint and releases the file. Other clones return `Closed` afterwards.

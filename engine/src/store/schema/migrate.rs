@@ -105,9 +105,23 @@ pub(in crate::store) fn check_version(connection: &Connection, path: &Path) -> R
 
 /// Migrates the schema to the newest version, each step in one transaction, and creates the views.
 pub(in crate::store) fn migrate(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let found = migrate_to(connection, path, SCHEMA_VERSION)?;
+    if found == 0 {
+        // The next opening finds the version in the file, and need not read the log to know that the store is ours.
+        connection.execute_batch("CHECKPOINT").map_err(failed_to("write a checkpoint"))?;
+    }
+    match views::create_static_views(connection) {
+        // The views of this version exist already, and a full disk must not prevent reads.
+        Err(StoreError::DiskFull { .. }) if found == SCHEMA_VERSION => Ok(()),
+        other => other,
+    }
+}
+
+/// Migrates the schema to a version, each step in one transaction, without views. Returns the version before.
+pub(in crate::store) fn migrate_to(connection: &Connection, path: &Path, last: u32) -> Result<u32, StoreError> {
     let found = check_version(connection, path)?;
-    let from = usize::try_from(found).unwrap_or(usize::MAX);
-    for (step, sql) in migrations().iter().enumerate().skip(from) {
+    let [from, until] = [found, last].map(|version| usize::try_from(version).unwrap_or(usize::MAX));
+    for (step, sql) in migrations().iter().enumerate().take(until).skip(from) {
         let version = step + 1;
         let of_segments = if version == 8 { of_blocks(connection)? } else { String::new() };
         connection
@@ -119,15 +133,7 @@ pub(in crate::store) fn migrate(connection: &Connection, path: &Path) -> Result<
                 failed_to("migrate the schema")(error)
             })?;
     }
-    if found == 0 {
-        // The next opening finds the version in the file, and need not read the log to know that the store is ours.
-        connection.execute_batch("CHECKPOINT").map_err(failed_to("write a checkpoint"))?;
-    }
-    match views::create_static_views(connection) {
-        // The views of this version exist already, and a full disk must not prevent reads.
-        Err(StoreError::DiskFull { .. }) if found == SCHEMA_VERSION => Ok(()),
-        other => other,
-    }
+    Ok(found)
 }
 
 /// Drops tables that an interrupted compaction left behind.

@@ -12,8 +12,8 @@ mod views;
 pub(super) use super::rows::TABLES;
 pub(super) use functions::{TableFunction, table_function};
 pub(super) use load::{drop_dead_series, load_layout, load_next_seq, load_registry, measure};
-pub(super) use migrate::{drop_orphans, migrate};
-pub(super) use open::{FileClaim, connect, lock_settings};
+pub(super) use migrate::{SCHEMA_VERSION, check_version, drop_orphans, migrate, migrate_to};
+pub(super) use open::{FileClaim, connect, connect_unchecked, lock_settings};
 pub use postgres::{PG_SETTINGS, PG_VERSION, pg_type_oid};
 pub(super) use postgres::{
     create_catalogue, is_catalogue_function, is_catalogue_relation, is_information_relation, namespace_oid,

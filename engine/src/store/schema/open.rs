@@ -106,6 +106,22 @@ pub(in crate::store) fn connect(path: &Path, options: &StoreOptions) -> Result<(
     Ok((connection, recovered))
 }
 
+/// Opens a file without looking at what it contains, by the name `file`: the copy of a damaged store, whose log is replayed but not merged, or a
+/// new file. `path`: its name in errors.
+pub(in crate::store) fn connect_unchecked(
+    path: &Path,
+    file: &Path,
+    options: &StoreOptions,
+) -> Result<Connection, StoreError> {
+    let is_new = !file.exists();
+    let connection = open_mode(path, file, options, AccessMode::ReadWrite)?;
+    if is_new {
+        secure_new(file);
+    }
+    connection.execute_batch("PRAGMA disable_checkpoint_on_shutdown").map_err(failed_to("configure DuckDB"))?;
+    Ok(connection)
+}
+
 /// Second name of the file; removed when dropped.
 struct CheckLink(PathBuf);
 

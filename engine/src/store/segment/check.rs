@@ -100,7 +100,7 @@ fn check_blocks(
 }
 
 /// Returns why a block is not as it was written; `None` if it is.
-fn flaw(block: BlockRef<'_>) -> Option<String> {
+pub(in crate::store) fn flaw(block: BlockRef<'_>) -> Option<String> {
     let (mut timestamps, mut values) = (Vec::new(), Vec::new());
     if let Err(error) = block.decode(&mut timestamps, &mut values) {
         return Some(error.to_string());

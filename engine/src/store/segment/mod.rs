@@ -31,11 +31,11 @@ pub(super) use block::{
     register as register_functions,
 };
 pub(super) use build::damaged;
-pub(super) use check::check;
 pub use check::{CheckReport, Damage};
+pub(super) use check::{check, flaw};
 pub(super) use compact::compact;
 pub(super) use convert::convert;
 pub(super) use delete::delete;
 pub(super) use layout::{Segment, SegmentKind, SegmentLayout};
 pub(super) use retention::Held;
-pub(super) use rollup::{fine_bucket, fine_buckets};
+pub(super) use rollup::{fine_bucket, fine_buckets, insert_missing_hours};

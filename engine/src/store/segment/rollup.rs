@@ -151,6 +151,23 @@ pub(super) fn swap(connection: &Connection) -> Result<u64, StoreError> {
     Ok(written)
 }
 
+/// Computes the hours of the samples of cold segments that are not stored, and stores them.
+pub(in crate::store) fn insert_missing_hours(connection: &Connection, cold: &[Segment]) -> Result<(), StoreError> {
+    connection
+        .execute_batch(&format!(
+            "INSERT INTO store.{HOURS}
+             SELECT new.series_id, new.timestamp, new.count, new.sum, new.min, new.max, new.last
+             FROM (SELECT series_id, {bucket} AS timestamp, count(value) AS count, sum(value) AS sum, min(value) AS min,
+                       max(value) AS max, arg_max(value, timestamp) AS last
+                   FROM ({samples}) WHERE value IS NOT NULL GROUP BY ALL) AS new
+             ANTI JOIN store.{HOURS} AS old ON old.series_id = new.series_id AND old.timestamp = new.timestamp
+             ORDER BY ALL",
+            bucket = bucket(HOURS_MS),
+            samples = union("series_id, timestamp, value", cold),
+        ))
+        .map_err(failed_to("compute rollups"))
+}
+
 /// Returns the buckets that contain an end of the span but are not entirely within it.
 fn partial_buckets((from, until): (i64, i64), width: i64) -> Vec<i64> {
     let start = |at: i64| at.div_euclid(width) * width;

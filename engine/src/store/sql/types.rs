@@ -190,7 +190,7 @@ pub enum SqlError {
         detail: String,
     },
     /// A part of the file that the statement reads is damaged.
-    #[error("a part of the store is damaged ({detail}); restore the store from a backup")]
+    #[error("a part of the store is damaged ({detail}); restore a backup, or save the rest with almanac repair")]
     Damaged {
         /// DuckDB's message, in one line.
         detail: String,

@@ -10,7 +10,7 @@ use std::{
 };
 
 /// Unpacks a compressed fixture into a folder and returns its path.
-fn unpacked(fixture: &str, folder: &Path) -> PathBuf {
+pub(crate) fn unpacked(fixture: &str, folder: &Path) -> PathBuf {
     let path = folder.join(fixture);
     let packed = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(format!("{fixture}.gz"));
     let mut decoder = flate2::read::GzDecoder::new(fs::File::open(packed).unwrap());

@@ -36,6 +36,14 @@ pub(crate) struct Reply {
     pub(crate) body: Vec<u8>,
 }
 
+/// Returns the address in the line that reports it, as text or as JSON.
+fn listening(line: &str) -> Option<String> {
+    let message = serde_json::from_str::<Value>(line).ok();
+    let message = message.as_ref().and_then(|line| line["fields"]["message"].as_str());
+    let url = message.map_or_else(|| line.strip_prefix(LISTENING), |text| text.strip_prefix("listening on "))?;
+    Some(url.trim().to_owned())
+}
+
 impl Reply {
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.body.clone()).unwrap()
@@ -72,8 +80,8 @@ impl Server {
         let kept = Arc::clone(&stderr);
         thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                if let Some(url) = line.strip_prefix(LISTENING) {
-                    let _ = found.send(url.trim().to_owned());
+                if let Some(url) = listening(&line) {
+                    let _ = found.send(url);
                 }
                 kept.lock().unwrap().push(line);
             }

@@ -1,10 +1,12 @@
 //! The service starts after something went wrong, stays when something fails, and tells.
 
 mod backup;
+mod log;
 #[cfg(unix)]
 mod output;
 #[cfg(unix)]
 mod place;
+mod repair;
 mod retention;
 #[cfg(unix)]
 mod signals;
