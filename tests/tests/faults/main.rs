@@ -19,7 +19,9 @@ fn a_write_or_a_sync_that_fails_loses_nothing_and_the_service_works_again() {
     assert!(calls > 100, "{calls}: a run writes the schema, batches, compactions and a checkpoint");
     let mut refusals = 0;
     // Input/output errors and full disks, in the creation, in the work and in the stop.
-    for (number, errno) in [(1, 5), (calls / 3, 28), (calls / 2, 5), (calls * 2 / 3, 28), (calls * 4 / 5, 5)] {
+    for (number, errno) in
+        [(1, 5), (4, 28), (5, 5), (calls / 3, 28), (calls / 2, 5), (calls * 2 / 3, 28), (calls * 4 / 5, 5)]
+    {
         let (outcome, samples) =
             fail(&almanac, SEED, number, errno).unwrap_or_else(|what| panic!("call {number} with {errno}: {what}"));
         assert!(outcome.is_reached && samples > 100, "call {number} of {calls}: {outcome:?}, {samples} samples");

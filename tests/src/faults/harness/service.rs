@@ -195,7 +195,7 @@ impl Service {
             let answer = request.send().map_err(|error| error.to_string())?;
             let (is_answered, text) = (answer.status().is_success(), answer.text().map_err(|error| error.to_string())?);
             // A machine with other work may take longer than the deadline of a statement.
-            if is_answered || started.elapsed() > PATIENCE {
+            if is_answered || started.elapsed() > PATIENCE * 2 {
                 break text;
             }
         };
