@@ -106,9 +106,10 @@ bench-pools: setup ## Measure waits at real connection pools (pgbench, SQLAlchem
 	@PYTHONPATH=. "$$(scripts/python-venv.sh pools datasets/pools/requirements.txt)" -m datasets.pools.sweep $(CARGO_TARGET_DIR)/pools.jsonl >&2
 	@$(CARGO_TARGET_DIR)/debug/bench-pools $(CARGO_TARGET_DIR)/pools.jsonl
 
-faults: setup ## Kill the real service KILLS (200) times at random points within MINUTES (15), and compare it with what it acknowledged (SEED=1)
+faults: setup ## Let disk, memory, clock, senders and process of the real service fail within MINUTES (30), and compare it with what it acknowledged (ONLY=kills,power-cuts,… KILLS=200 SEED=1 CALL=N REPLAY=DIR)
 	cargo build --locked $(FEATURES) --workspace
-	@$(CARGO_TARGET_DIR)/debug/faults --kills $(or $(KILLS),200) --minutes $(or $(MINUTES),15) --seed $(or $(SEED),1)
+	@$(CARGO_TARGET_DIR)/debug/faults --kills $(or $(KILLS),200) --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1) \
+		$(if $(ONLY),--only $(ONLY)) $(if $(CALL),--call $(CALL)) $(if $(REPLAY),--replay $(REPLAY))
 
 soak: setup ## Run a randomised consistency test of the store for MINUTES (10)
 	cargo build --locked $(FEATURES) --workspace

@@ -1,7 +1,6 @@
 //! Kills the service at random points of its work, starts it again, and judges what it has.
 
 use std::{
-    path::PathBuf,
     sync::{Arc, atomic::Ordering},
     thread,
     time::{Duration, Instant},
@@ -11,8 +10,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    load::{self, Load},
-    service::Service,
+    harness::{Load, Service, Setup, locked, start},
+    run::{Options, Table},
 };
 
 /// Kills after which a new store begins: reading all of it takes longer with each.
@@ -20,83 +19,63 @@ const KILLS_OF_A_STORE: u64 = 25;
 /// Longest work before a kill.
 const LONGEST_MS: u64 = 2_500;
 
-/// What is run.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The binary.
-    pub almanac: PathBuf,
-    /// Number of kills.
-    pub kills: u64,
-    /// End of the run, also before all kills.
-    pub end: Instant,
-    /// Seed of times and samples.
-    pub seed: u64,
-}
-
 /// What was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Totals {
+struct Totals {
     /// Kills, each followed by a start and a comparison.
-    pub kills: u64,
+    kills: u64,
     /// Batches that were acknowledged.
-    pub batches: u64,
+    batches: u64,
     /// Samples in all stores at their ends.
-    pub samples: usize,
+    samples: usize,
     /// Longest start after a kill, in milliseconds.
-    pub longest_start_ms: u128,
+    longest_start_ms: u128,
 }
 
-/// Kills the service until all kills are done or the time is over. `progress` is called after each.
+/// Kills the service until all kills are done or the time is over.
 ///
 /// # Errors
-/// The first loss, repetition or failed start, with the seed of the samples and times.
-pub fn kills(options: &Options, progress: &mut dyn FnMut(&Totals)) -> Result<Totals, String> {
+/// The first loss, repetition or failed start.
+pub(super) fn kills(options: &Options) -> Result<Table, String> {
     let mut totals = Totals::default();
     let mut store = 0;
-    while totals.kills < options.kills && Instant::now() < options.end {
+    while totals.kills < options.kills && (totals.kills == 0 || Instant::now() < options.end) {
         let seed = options.seed.wrapping_mul(1_000_003).wrapping_add(store);
-        one_store(options, seed, &mut totals, progress)
-            .map_err(|what| format!("seed {}, store {store}, kill {}: {what}", options.seed, totals.kills + 1))?;
+        one_store(options, seed, &mut totals)
+            .map_err(|what| format!("store {store}, kill {}: {what}", totals.kills + 1))?;
         store += 1;
     }
-    Ok(totals)
+    let mut table = Table::new(&["kills", "acknowledged batches", "samples compared", "longest start ms"]);
+    let Totals { kills, batches, samples, longest_start_ms } = totals;
+    table.row([kills.to_string(), batches.to_string(), samples.to_string(), longest_start_ms.to_string()]);
+    Ok(table)
 }
 
-fn one_store(
-    options: &Options,
-    seed: u64,
-    totals: &mut Totals,
-    progress: &mut dyn FnMut(&Totals),
-) -> Result<(), String> {
+fn one_store(options: &Options, seed: u64, totals: &mut Totals) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let load = Arc::new(Load::new());
-    let mut service = Service::start(&options.almanac, folder.path())?;
+    let load = Arc::new(Load::default());
+    let setup = Setup::busy(&options.almanac, folder.path());
+    let mut service = Service::start(&setup)?;
     for _ in 0..KILLS_OF_A_STORE {
         if totals.kills >= options.kills || Instant::now() >= options.end {
             break;
         }
-        load.is_over.store(false, Ordering::SeqCst);
-        let threads = load::start(&load, &service.handle(), rng.random());
+        let threads = start(&load, &service.handle(), rng.random());
         thread::sleep(Duration::from_millis(rng.random_range(20..LONGEST_MS)));
         load.is_over.store(true, Ordering::SeqCst);
         service.kill();
-        for thread in threads {
-            thread.join().map_err(|_| "a thread of the load panicked".to_owned())?;
-        }
+        load.end(threads)?;
         let started = Instant::now();
-        service = Service::start(&options.almanac, folder.path())?;
+        service = Service::start(&setup)?;
         totals.longest_start_ms = totals.longest_start_ms.max(started.elapsed().as_millis());
-        if let Some(error) = load.errors.lock().map_err(|error| error.to_string())?.first() {
-            return Err(error.clone());
-        }
-        service.sound()?;
-        let found = service.samples()?;
-        load.model.lock().map_err(|error| error.to_string())?.judge(&found)?;
+        service.judge(&mut *locked(&load.model)?)?;
         totals.kills += 1;
-        progress(totals);
+        if totals.kills % 10 == 0 {
+            options.say(&format!("{} kills", totals.kills));
+        }
     }
-    let model = load.model.lock().map_err(|error| error.to_string())?;
+    let model = locked(&load.model)?;
     if model.acknowledged() == 0 {
         return Err("no batch was acknowledged, so that nothing was compared".to_owned());
     }

@@ -52,6 +52,22 @@ impl OpenedFile {
         }
     }
 
+    /// Makes the entries of the folder durable, such as that of a log that was created; the log's own sync does not include it
+    /// on every file system.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`]: the disk failed. Systems that cannot sync a folder are no error.
+    pub(in crate::store) fn sync_folder(&self) -> Result<(), StoreError> {
+        let Some(folder) = self.path.parent() else { return Ok(()) };
+        match File::open(folder).and_then(|folder| folder.sync_all()) {
+            Err(error) if is_failure(&error) => {
+                let detail = format!("its folder cannot be synced: {error}");
+                Err(StoreError::Open { path: self.path.clone(), detail })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Returns the file, through which the process's lock can be changed; `None` if it could not be opened.
     pub(in crate::store) fn file(&self) -> Option<&File> {
         self.file.as_ref()
@@ -84,6 +100,12 @@ pub(super) fn read_at(mut file: &File, bytes: &mut [u8], position: u64) -> std::
     use std::io::{Read, Seek, SeekFrom};
     file.seek(SeekFrom::Start(position))?;
     file.read_exact(bytes)
+}
+
+/// Whether an error of a sync says that the disk failed, rather than that this folder cannot be opened or synced.
+fn is_failure(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{InvalidInput, IsADirectory, NotFound, PermissionDenied, Unsupported};
+    !matches!(error.kind(), InvalidInput | IsADirectory | NotFound | PermissionDenied | Unsupported)
 }
 
 #[cfg(unix)]

@@ -96,7 +96,11 @@ pub(in crate::store) fn connect(path: &Path, options: &StoreOptions) -> Result<(
         tracing::debug!(version = found, "the store has a log");
     }
     let is_new = !path.exists();
-    let connection = open_mode(path, path, options, AccessMode::ReadWrite)?;
+    let connection = open_mode(path, path, options, AccessMode::ReadWrite).inspect_err(|error| {
+        if is_new && !matches!(error, StoreError::Locked { .. }) {
+            remove_unfinished(path);
+        }
+    })?;
     check_version(&connection, path)?;
     if is_new {
         secure_new(path);
@@ -207,6 +211,14 @@ pub(in crate::store) fn lock_settings(connection: &Connection) -> Result<(), Sto
 
 /// Bytes before the first block: the main header and two database headers of 4 KiB each (DuckDB storage format).
 const HEADERS: u64 = 3 * 4096;
+
+/// Removes the file of a new store whose creation failed, as on a full disk: it lacks some of its headers, and the next opening
+/// would take it for a damaged store.
+fn remove_unfinished(path: &Path) {
+    if path.metadata().is_ok_and(|file| file.is_file() && file.len() < HEADERS) {
+        let _ = std::fs::remove_file(path);
+    }
+}
 
 /// Checks the file's headers. DuckDB would detect a truncated file only later, and for files of other databases it
 /// suggests extensions to install.

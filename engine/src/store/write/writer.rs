@@ -51,13 +51,16 @@ pub(in crate::store) struct Writer {
     state: StateFile,
     /// Bytes of the write-ahead log at which the next checkpoint is due.
     next_checkpoint: u64,
+    /// Number of checkpoints at which the log's entry in its folder was made durable.
+    listed: Option<u64>,
 }
 
 impl Writer {
     pub(in crate::store) fn new(connection: Connection, shared: Arc<Shared>, next_seq: i64) -> Self {
         let persisted = shared.registry.read().end();
         let (state, next_checkpoint) = (StateFile::open(&shared.path), shared.options.log_bytes);
-        Self { connection, shared, persisted, emptied: HashSet::new(), next_seq, broken: None, state, next_checkpoint }
+        let emptied = HashSet::new();
+        Self { connection, shared, persisted, emptied, next_seq, broken: None, state, next_checkpoint, listed: None }
     }
 
     /// Processes the queue until it is closed and empty, then writes a checkpoint.
@@ -185,6 +188,18 @@ impl Writer {
         Ok(())
     }
 
+    /// Makes the log's entry in its folder durable. DuckDB removes the log with a checkpoint, creates it with the next commit and
+    /// syncs only its content: after a power cut the folder might not list it.
+    fn list_log(&mut self) -> Result<(), StoreError> {
+        let checkpoints = self.shared.opened.checkpoints();
+        // Without a log there is nothing to list; the next commit creates it.
+        if (checkpoints.is_none() || checkpoints != self.listed) && self.shared.log_path().exists() {
+            self.shared.opened.sync_folder()?;
+            self.listed = checkpoints;
+        }
+        Ok(())
+    }
+
     /// Records a fatal error of DuckDB for [`Store::stopped`](crate::store::Store::stopped).
     fn record_fatal<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         if let Err(StoreError::Stopped { detail }) = &result {
@@ -212,6 +227,13 @@ impl Writer {
         count(&counters.commit_us, u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX));
         if result.is_ok() {
             count(&counters.commits, 1);
+            // The transaction is done, so that this is no error of it; samples are acknowledged after a further attempt only.
+            if let Err(error) = self.list_log() {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "a power cut now could lose the write-ahead log"
+                );
+            }
         } else {
             count(&counters.commits_failed, 1);
             // The rollback fails if the transaction has already ended, which is equivalent.
@@ -250,8 +272,10 @@ impl Writer {
                 count(&counters.late, late_rows);
                 // Before the acknowledgement, so that the record never lacks what a sender was told.
                 self.note_state();
+                // What could not be made durable is stored and not acknowledged: it is sent again, and found to be there.
+                let listed = self.list_log();
                 for (answer, appended) in answers.into_iter().zip(outcome) {
-                    answer.send(Ok(appended));
+                    answer.send(listed.clone().map(|()| appended));
                 }
                 self.evict();
             }

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A sample: series, epoch milliseconds, value.
-pub(super) type Sample = (u32, i64, i64);
+pub(in crate::faults) type Sample = (u32, i64, i64);
 
 /// A batch: its samples, in the order in which they were sent.
-pub(super) type Batch = Vec<Sample>;
+pub(in crate::faults) type Batch = Vec<Sample>;
 
 /// Expected content of a store.
-#[derive(Debug, Default)]
-pub(super) struct Model {
+#[derive(Debug, Clone, Default)]
+pub(in crate::faults) struct Model {
     known: BTreeMap<(u32, i64), i64>,
     /// Batches that were sent and not answered; each is there as a whole or not at all.
     open: Vec<Batch>,
@@ -19,7 +19,7 @@ pub(super) struct Model {
 
 impl Model {
     /// Notes a batch that was answered.
-    pub(super) fn acknowledge(&mut self, batch: &Batch) {
+    pub(in crate::faults) fn acknowledge(&mut self, batch: &Batch) {
         self.acknowledged += 1;
         for (series, at, value) in batch {
             self.known.insert((*series, *at), *value);
@@ -27,22 +27,31 @@ impl Model {
     }
 
     /// Notes a batch that was sent when the service was killed.
-    pub(super) fn leave_open(&mut self, batch: Batch) {
+    pub(in crate::faults) fn leave_open(&mut self, batch: Batch) {
         self.open.push(batch);
     }
 
+    /// Returns what a store has to have that got the batches of two models; they have no series in common.
+    pub(in crate::faults) fn with(&self, other: &Self) -> Self {
+        let mut both = self.clone();
+        both.known.extend(&other.known);
+        both.open.extend(other.open.iter().cloned());
+        both.acknowledged += other.acknowledged;
+        both
+    }
+
     /// Returns the number of acknowledged batches.
-    pub(super) fn acknowledged(&self) -> u64 {
+    pub(in crate::faults) fn acknowledged(&self) -> u64 {
         self.acknowledged
     }
 
     /// Returns the number of expected samples, without those of open batches.
-    pub(super) fn samples(&self) -> usize {
+    pub(in crate::faults) fn samples(&self) -> usize {
         self.known.len()
     }
 
     /// Returns sample times that are there, for batches that repeat or change them.
-    pub(super) fn known(&self) -> Vec<(u32, i64)> {
+    pub(in crate::faults) fn known(&self) -> Vec<(u32, i64)> {
         self.known.keys().copied().collect()
     }
 
@@ -50,7 +59,7 @@ impl Model {
     ///
     /// # Errors
     /// What is lost, there twice, or was never sent, in one line.
-    pub(super) fn judge(&mut self, found: &[Sample]) -> Result<(), String> {
+    pub(in crate::faults) fn judge(&mut self, found: &[Sample]) -> Result<(), String> {
         let mut there: BTreeMap<(u32, i64), i64> = BTreeMap::new();
         for (series, at, value) in found {
             if there.insert((*series, *at), *value).is_some() {
