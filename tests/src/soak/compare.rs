@@ -34,11 +34,11 @@ pub(super) struct Compared {
 pub(super) fn compare(load: &Load, plan: Plan, handle: &Handle, raw_ms: i64) -> Result<Compared, String> {
     let now_ms = chrono::Utc::now().timestamp_millis();
     let (begin_ms, expired_ms) = (now_ms - raw_ms + MARGIN_MS, now_ms - raw_ms - GRACE_MS);
-    let last = (0..SENDERS).filter_map(|sender| load.ticks(sender).last().copied()).max();
+    let last = (0..SENDERS).filter_map(|sender| load.ticks(sender as u64).last().copied()).max();
     let last_ms = plan.at_ms(last.ok_or("no sample was acknowledged")?);
     let step = plan.slots.div_ceil(COMPARED).max(1);
     // The step and the number of senders have no common divisor, so that slots of each sender are compared.
-    let step = if step % SENDERS == 0 { step + 1 } else { step };
+    let step = if step.is_multiple_of(SENDERS as u64) { step + 1 } else { step };
     let mut compared = Compared::default();
     for slot in (0..plan.slots).step_by(usize::try_from(step).map_err(|error| error.to_string())?) {
         let expected: BTreeMap<i64, u64> = load
@@ -60,9 +60,9 @@ pub(super) fn compare(load: &Load, plan: Plan, handle: &Handle, raw_ms: i64) -> 
     };
     let condition = format!("timestamp >= {} AND timestamp <= {}", time(begin_ms), time(last_ms));
     compared.counted = count(&condition)?;
-    let of_sender = |sender: u64| {
-        let ticks = load.ticks(sender).into_iter().filter(|tick| plan.at_ms(*tick) >= begin_ms).count() as u64;
-        ticks * (sender..plan.slots).step_by(SENDERS as usize).count() as u64
+    let of_sender = |sender: usize| {
+        let ticks = load.ticks(sender as u64).into_iter().filter(|tick| plan.at_ms(*tick) >= begin_ms).count() as u64;
+        ticks * (sender as u64..plan.slots).step_by(SENDERS).count() as u64
     };
     let expected: u64 = (0..SENDERS).map(of_sender).sum();
     // A request that was not answered may be stored or not.

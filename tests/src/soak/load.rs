@@ -20,7 +20,7 @@ use super::{
 };
 
 /// Number of senders; each has slots of its own.
-pub(super) const SENDERS: u64 = 2;
+pub(super) const SENDERS: usize = 2;
 /// Errors that are kept for the report.
 const ERRORS_KEPT: usize = 3;
 /// Code of the error of a statement that missed its deadline.
@@ -39,7 +39,7 @@ const EVENTS: u64 = 20;
 pub(super) struct Load {
     is_over: AtomicBool,
     /// Ticks that are acknowledged, by sender.
-    acknowledged: [Mutex<BTreeSet<u64>>; SENDERS as usize],
+    acknowledged: [Mutex<BTreeSet<u64>>; SENDERS],
     /// Number of acknowledged samples, without stale markers.
     samples: AtomicU64,
     /// Number of answers of each kind of reader.
@@ -62,7 +62,7 @@ pub(super) const READERS: [&str; 3] = ["PromQL", "SQL", "advice"];
 impl Load {
     /// Starts all threads.
     pub(super) fn start(self: &Arc<Self>, plan: Plan, handle: &Handle) -> Vec<thread::JoinHandle<()>> {
-        let spawn = |work: fn(&Self, Plan, &Handle, u64), number: u64| {
+        let spawn = |work: fn(&Self, Plan, &Handle, usize), number: usize| {
             let (load, handle) = (Arc::clone(self), handle.clone());
             thread::spawn(move || work(&load, plan, &handle, number))
         };
@@ -84,7 +84,7 @@ impl Load {
 
     /// Returns the acknowledged ticks of a slot's sender.
     pub(super) fn ticks(&self, slot: u64) -> BTreeSet<u64> {
-        self.acknowledged[(slot % SENDERS) as usize].lock().map_or_else(|_| BTreeSet::new(), |ticks| ticks.clone())
+        self.acknowledged[sender_of(slot)].lock().map_or_else(|_| BTreeSet::new(), |ticks| ticks.clone())
     }
 
     /// Returns the number of acknowledged samples.
@@ -145,9 +145,9 @@ impl Load {
     }
 
     /// Sends the slots of a sender at each tick.
-    fn send(&self, plan: Plan, handle: &Handle, sender: u64) {
+    fn send(&self, plan: Plan, handle: &Handle, sender: usize) {
         let started = Instant::now();
-        let own = || (sender..plan.slots).step_by(SENDERS as usize);
+        let own = || (sender as u64..plan.slots).step_by(SENDERS);
         let mut series: Vec<Labels> = Vec::new();
         for tick in 0.. {
             let due = started + Duration::from_millis(tick * TICK_MS.unsigned_abs());
@@ -175,15 +175,14 @@ impl Load {
             }
             self.note_time(0, due.elapsed());
             self.samples.fetch_add(own().count() as u64, Ordering::Relaxed);
-            if let Ok(mut ticks) = self.acknowledged[sender as usize].lock() {
+            if let Ok(mut ticks) = self.acknowledged[sender].lock() {
                 ticks.insert(tick);
             }
         }
     }
 
     /// Asks one kind of questions until the end.
-    fn read(&self, plan: Plan, handle: &Handle, reader: u64) {
-        let reader = reader as usize;
+    fn read(&self, plan: Plan, handle: &Handle, reader: usize) {
         for number in 0.. {
             if !self.goes_on() {
                 return;
@@ -205,7 +204,7 @@ impl Load {
     }
 
     /// Requests full compactions.
-    fn compact(&self, _: Plan, handle: &Handle, _: u64) {
+    fn compact(&self, _: Plan, handle: &Handle, _: usize) {
         while self.goes_on() {
             match handle.compact() {
                 Ok(Sent::Acknowledged) => {
@@ -219,7 +218,7 @@ impl Load {
     }
 
     /// Reports events of a cache every second.
-    fn events(&self, plan: Plan, handle: &Handle, _: u64) {
+    fn events(&self, plan: Plan, handle: &Handle, _: usize) {
         for second in 0_u64.. {
             if !self.goes_on() {
                 return;
@@ -236,6 +235,12 @@ impl Load {
             thread::sleep(Duration::from_secs(1));
         }
     }
+}
+
+/// Returns the sender of a slot.
+#[expect(clippy::cast_possible_truncation, reason = "below the number of senders")]
+fn sender_of(slot: u64) -> usize {
+    (slot % SENDERS as u64) as usize
 }
 
 /// Returns the samples of some slots at a tick, with a stale marker for each series that is replaced. `series`: the labels
@@ -262,7 +267,7 @@ fn batch(
 }
 
 /// Asks one question of a kind.
-fn ask(handle: &Handle, plan: Plan, reader: usize, number: u64) -> Result<(), String> {
+fn ask(handle: &Handle, plan: Plan, reader: usize, number: usize) -> Result<(), String> {
     let promql = [
         "sum by (job) (rate(soak_requests_total[30s]))",
         "quantile by (zone) (0.95, soak_load)",
@@ -276,7 +281,7 @@ fn ask(handle: &Handle, plan: Plan, reader: usize, number: u64) -> Result<(), St
         "SELECT max(timestamp) FROM samples JOIN series USING (series_id) WHERE name = 'soak_load'",
     ];
     let advice = ["/v1/advice", "/v1/recommendations", "/v1/signals", "/v1/anomalies", "/v1/incidents", "/metrics"];
-    let at = |count: usize| (number % count as u64) as usize;
+    let at = |count: usize| number % count;
     match reader {
         0 => {
             let now_ms = plan.start_ms.max(chrono::Utc::now().timestamp_millis());
