@@ -21,7 +21,7 @@ ALMANAC = $(CARGO_TARGET_DIR)/debug/almanac
 PREFIX ?= $(HOME)/.local
 
 # Always the whole workspace: a single package would select other features of shared dependencies and build them a second time.
-.PHONY: help setup build install demo app show-database test lint fuzz attack bench bench-accuracy bench-advisors bench-pools faults soak promql-scripts test-peers
+.PHONY: help setup build install demo app show-database test lint fuzz attack bench bench-accuracy bench-advisors bench-pools faults soak soak-store promql-scripts test-peers
 
 help: ## Show this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -89,9 +89,11 @@ attack: setup ## Attack the real binary on loopback, one test at a time; prints 
 	cargo nextest run --locked $(FEATURES) --workspace --test e2e --test-threads 1 --success-output immediate --no-fail-fast \
 		-E 'test(/^(attack|isolation|access|stays)::/)'
 
-bench: setup ## Measure ingest speed, bytes per sample and query latency; writes docs/measured/ingest.md
+# A system that cannot be installed is left out, and the document is not written then.
+bench: setup ## Measure ingest, disk, memory, restart and queries beside VictoriaMetrics and Prometheus (installed through apt); writes docs/performance.md (ONLY=a,b,day,million,learning QUICK=1 RUNS=3 OUTPUT=FILE)
+	@scripts/apt.sh bench prometheus victoria-metrics || echo "bench: going on without what is missing" >&2
 	cargo build --locked $(FEATURES) --workspace
-	@$(CARGO_TARGET_DIR)/debug/bench-ingest
+	@$(CARGO_TARGET_DIR)/debug/bench-ingest $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(if $(RUNS),--runs $(RUNS)) $(if $(OUTPUT),--output $(OUTPUT))
 
 bench-accuracy: setup ## Measure accuracy on the public sets in DATA (or ALMANAC_DATA); writes docs/measured/accuracy.md (ONLY=m4,kpi QUICK=1)
 	cargo build --locked $(FEATURES) --workspace
@@ -111,9 +113,13 @@ faults: setup ## Let disk, memory, clock, senders and process of the real servic
 	@$(CARGO_TARGET_DIR)/debug/faults --kills $(or $(KILLS),200) --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1) \
 		$(if $(ONLY),--only $(ONLY)) $(if $(CALL),--call $(CALL)) $(if $(REPLAY),--replay $(REPLAY))
 
-soak: setup ## Run a randomised consistency test of the store for MINUTES (10)
+soak: setup ## Run the real service under ingest, compaction, retention, learning and queries for MINUTES (10); memory and disk must stay flat; 60 write docs/measured/soak.md (SERIES=4000 OUTPUT=FILE)
 	cargo build --locked $(FEATURES) --workspace
-	@$(CARGO_TARGET_DIR)/debug/soak-store --minutes $(or $(MINUTES),10)
+	@$(CARGO_TARGET_DIR)/debug/soak --minutes $(or $(MINUTES),10) $(if $(SERIES),--series $(SERIES)) $(if $(OUTPUT),--output $(OUTPUT))
+
+soak-store: setup ## Run a randomised consistency test of the store alone for MINUTES (10) (SEED=1)
+	cargo build --locked $(FEATURES) --workspace
+	@$(CARGO_TARGET_DIR)/debug/soak-store --minutes $(or $(MINUTES),10) --seed $(or $(SEED),1)
 
 test-peers: setup ## Run the tests with real peers (installs Prometheus, exporters, PostgreSQL, Redis and Chromium through apt, Grafana's packages through npm)
 	@scripts/peers.sh

@@ -1,4 +1,4 @@
-//! Benches of the whole program, the code that they share, the targets of fuzzing, and the harness of faults.
+//! Benches of the whole program, the code that they share, the targets of fuzzing, the harness of faults, and the soak.
 
 pub mod accuracy;
 pub mod advisors;
@@ -6,3 +6,5 @@ pub mod bench;
 pub mod document;
 pub mod faults;
 pub mod fuzz;
+mod process;
+pub mod soak;

@@ -1,13 +1,15 @@
-//! The bench of ingest and queries: it sends a stream of remote write to the real server and writes tables of the
-//! results.
+//! The bench of ingest and queries: sends the same stream of remote write to Almanac, VictoriaMetrics and Prometheus, and
+//! writes tables of the results side by side.
 
+mod command;
+mod learning;
+mod profile;
 mod queries;
 mod report;
 mod run;
 mod sender;
 mod server;
 mod stream;
+mod system;
 
-pub use report::{Report, Section};
-pub use run::{Options, Outcome, run};
-pub use stream::Shape;
+pub use command::write;

@@ -4,29 +4,51 @@
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
+    sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
 use super::stream::Request;
 
+/// Largest lead of a connection over the slowest one, in steps. Prometheus rejects samples that are an hour older than the
+/// newest of any series; real senders are seconds apart.
+const LEAD_MAX: usize = 180;
+
+/// Most times that a connection is told to wait.
+const BUSY_MAX: usize = 3_000;
+
 /// Result of sending a stream.
 #[derive(Debug, Default)]
 pub(super) struct Sent {
     pub(super) samples: usize,
     pub(super) elapsed: Duration,
-    /// Time from each request to its answer.
+    /// Time from each request to its answer, in ascending order.
     pub(super) latencies: Vec<Duration>,
     /// Requests that were sent again because the server was busy.
     pub(super) busy: usize,
 }
 
 /// Sends each connection's requests one after the other, all connections at once.
-pub(super) fn send(address: SocketAddr, connections: &[Vec<Request>]) -> io::Result<Sent> {
+pub(super) fn send<'a>(address: SocketAddr, connections: impl IntoIterator<Item = &'a [Request]>) -> io::Result<Sent> {
+    let connections: Vec<&[Request]> = connections.into_iter().collect();
     let started = Instant::now();
+    let positions: Vec<AtomicUsize> = connections.iter().map(|_| AtomicUsize::new(0)).collect();
     let parts: Vec<io::Result<Sent>> = thread::scope(|scope| {
-        let threads: Vec<_> =
-            connections.iter().map(|requests| scope.spawn(move || connection(address, requests))).collect();
+        let threads: Vec<_> = connections
+            .iter()
+            .enumerate()
+            .map(|(number, requests)| {
+                let positions = &positions;
+                let requests = *requests;
+                scope.spawn(move || {
+                    let sent = connection(address, requests, positions, number);
+                    // Nobody waits for a connection that has ended.
+                    positions[number].store(usize::MAX, Ordering::Relaxed);
+                    sent
+                })
+            })
+            .collect();
         threads
             .into_iter()
             .map(|thread| thread.join().unwrap_or_else(|_| Err(io::Error::other("a sender panicked"))))
@@ -43,13 +65,18 @@ pub(super) fn send(address: SocketAddr, connections: &[Vec<Request>]) -> io::Res
     Ok(sent)
 }
 
-fn connection(address: SocketAddr, requests: &[Request]) -> io::Result<Sent> {
+fn connection(address: SocketAddr, requests: &[Request], positions: &[AtomicUsize], number: usize) -> io::Result<Sent> {
     let stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
     let mut writer = stream.try_clone()?;
     let mut reader = BufReader::new(stream);
     let mut sent = Sent::default();
     for request in requests {
+        positions[number].store(request.step, Ordering::Relaxed);
+        let slowest = || positions.iter().map(|position| position.load(Ordering::Relaxed)).min().unwrap_or(usize::MAX);
+        while request.step > slowest().saturating_add(LEAD_MAX) {
+            thread::sleep(Duration::from_micros(200));
+        }
         let head = format!(
             "POST /api/v1/write HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-protobuf\r\n\
              content-encoding: snappy\r\nx-prometheus-remote-write-version: 0.1.0\r\ncontent-length: {}\r\n\r\n",
@@ -59,19 +86,18 @@ fn connection(address: SocketAddr, requests: &[Request]) -> io::Result<Sent> {
             let started = Instant::now();
             writer.write_all(head.as_bytes())?;
             writer.write_all(&request.body)?;
-            let status = read_answer(&mut reader)?;
-            match status {
-                204 => {
+            match read_answer(&mut reader)? {
+                200..=299 => {
                     sent.latencies.push(started.elapsed());
                     sent.samples += request.samples;
                     break;
                 }
                 // The queue is full: the same request is sent again, and its latency counts from the last attempt.
-                429 => {
+                429 | 503 if sent.busy < BUSY_MAX => {
                     sent.busy += 1;
                     thread::sleep(Duration::from_millis(100));
                 }
-                other => return Err(io::Error::other(format!("the server answered {other}"))),
+                status => return Err(io::Error::other(format!("a request was answered with {status}"))),
             }
         }
     }

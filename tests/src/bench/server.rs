@@ -1,11 +1,9 @@
-//! Starts, queries, kills and measures the real server on a temporary store.
+//! Starts, queries, kills and restarts one of the systems on a temporary folder.
 
 use std::{
-    fs,
-    io::{self, BufRead, BufReader},
+    io,
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -13,46 +11,88 @@ use std::{
 use reqwest::blocking::Client;
 use tempfile::TempDir;
 
-/// File name of the store.
-const STORE: &str = "bench.duckdb";
-/// Prefix of the line on stderr with which the server reports its address.
-const LISTENING: &str = "almanac: listening on http://";
+use super::system::System;
+use crate::process::{Process, free_port};
+
+/// Longest time until a server answers.
+const START: Duration = Duration::from_secs(600);
+/// Distance between two attempts to get an answer.
+const POLL: Duration = Duration::from_millis(2);
+/// Query whose first answer ends a start.
+const FIRST_QUERY: [(&str, &str); 1] = [("query", "vector(1)")];
 
 /// Running server; killed when dropped.
 #[derive(Debug)]
 pub(super) struct Server {
-    child: Child,
+    process: Process,
     pub(super) address: SocketAddr,
     client: Client,
+    system: System,
     almanac: PathBuf,
     folder: TempDir,
 }
 
 impl Server {
-    /// Starts `almanac serve` on an empty store and waits until it listens.
-    pub(super) fn start(almanac: &Path) -> io::Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let (child, address) = spawn(almanac, folder.path())?;
-        let client =
-            Client::builder().timeout(Duration::from_secs(600)).no_proxy().build().map_err(io::Error::other)?;
-        Ok(Self { child, address, client, almanac: almanac.to_owned(), folder })
+    /// Starts a system without data and waits until it answers a query. `almanac` is the path of this project's program.
+    pub(super) fn start(system: System, almanac: &Path) -> io::Result<Self> {
+        Self::start_in(system, almanac, tempfile::tempdir()?)
     }
 
-    /// Kills the server with SIGKILL, starts it again on the same store, and returns the time until it is ready.
+    /// Starts a system in a folder, which may have a configuration.
+    pub(super) fn start_in(system: System, almanac: &Path, folder: TempDir) -> io::Result<Self> {
+        let client = Client::builder()
+            .timeout(Duration::from_secs(600))
+            .no_proxy()
+            .no_gzip()
+            .build()
+            .map_err(io::Error::other)?;
+        let (process, address) = spawn(system, almanac, folder.path())?;
+        let mut server = Self { process, address, client, system, almanac: almanac.to_owned(), folder };
+        server.wait()?;
+        Ok(server)
+    }
+
+    /// Kills the server with SIGKILL, starts it again on the same data, and returns the time until it answers a query.
     pub(super) fn kill_and_restart(&mut self) -> io::Result<Duration> {
-        self.child.kill()?;
-        self.child.wait()?;
+        self.process.kill()?;
+        self.restart()
+    }
+
+    /// Ends the server with SIGTERM and starts it again on the same data.
+    pub(super) fn stop_and_restart(&mut self) -> io::Result<Duration> {
+        self.process.stop()?;
+        self.restart()
+    }
+
+    fn restart(&mut self) -> io::Result<Duration> {
         let started = Instant::now();
-        (self.child, self.address) = spawn(&self.almanac, self.folder.path())?;
-        self.get("/readyz", &[])?;
+        (self.process, self.address) = spawn(self.system, &self.almanac, self.folder.path())?;
+        self.wait()?;
         Ok(started.elapsed())
     }
 
-    /// Returns the number of samples that `/readyz` reports.
-    pub(super) fn samples(&self) -> io::Result<usize> {
-        let answer: serde_json::Value = serde_json::from_str(&self.get("/readyz", &[])?.0)?;
-        let samples = answer["samples"].as_u64().and_then(|samples| usize::try_from(samples).ok());
-        samples.ok_or_else(|| io::Error::other("/readyz does not report the number of samples"))
+    /// Waits until the server answers a query. All systems refuse connections or answer 503 before they have read their
+    /// data.
+    fn wait(&mut self) -> io::Result<()> {
+        let started = Instant::now();
+        loop {
+            match self.get("/api/v1/query", &FIRST_QUERY) {
+                Ok(_) => return Ok(()),
+                Err(error) if started.elapsed() > START => return Err(error),
+                Err(_) => self.process.check()?,
+            }
+            thread::sleep(POLL);
+        }
+    }
+
+    /// Returns the folder with the data.
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Returns the process.
+    pub(super) fn process(&self) -> &Process {
+        &self.process
     }
 
     /// Sends a GET request and returns the body and the time until it was read.
@@ -68,70 +108,20 @@ impl Server {
         Ok((text, started.elapsed()))
     }
 
-    /// Runs compaction to its end and returns its duration.
-    pub(super) fn compact(&self) -> io::Result<Duration> {
-        let started = Instant::now();
-        let url = format!("http://{}/v1/admin/compact", self.address);
-        let answer =
-            self.client.post(url).header("content-type", "application/json").send().map_err(io::Error::other)?;
-        answer.error_for_status().map_err(io::Error::other)?;
-        Ok(started.elapsed())
-    }
-
-    /// Returns the bytes of the store's file and write-ahead log.
-    pub(super) fn disk_bytes(&self) -> u64 {
-        [STORE.to_owned(), format!("{STORE}.wal")]
-            .iter()
-            .filter_map(|name| fs::metadata(self.folder.path().join(name)).ok())
-            .map(|file| file.len())
-            .sum()
-    }
-
-    /// Returns the processor seconds used so far; `None` where `/proc` does not exist.
-    pub(super) fn cpu_seconds(&self) -> Option<f64> {
-        let text = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
-        let mut fields = text.rsplit_once(')')?.1.split_whitespace().skip(11);
-        // utime and stime, in ticks of 1/100 s.
-        let ticks: f64 = fields.next()?.parse::<f64>().ok()? + fields.next()?.parse::<f64>().ok()?;
-        Some(ticks / 100.0)
-    }
-
-    /// Returns the peak memory so far in MiB; `None` where `/proc` does not exist.
-    pub(super) fn peak_mib(&self) -> Option<f64> {
-        let text = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
-        let line = text.lines().find(|line| line.starts_with("VmHWM:"))?;
-        Some(line.split_whitespace().nth(1)?.parse::<f64>().ok()? / 1024.0)
+    /// Sends a POST request with a body of JSON and returns the body of the answer.
+    pub(super) fn post(&self, path: &str, body: &str) -> io::Result<String> {
+        let url = format!("http://{}{path}", self.address);
+        let request = self.client.post(url).header("content-type", "application/json").body(body.to_owned());
+        let answer = request.send().map_err(io::Error::other)?;
+        let status = answer.status();
+        let text = answer.text().map_err(io::Error::other)?;
+        if status.is_success() { Ok(text) } else { Err(io::Error::other(format!("{path}: {status} {text}"))) }
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Starts `almanac serve` in a folder and waits until it listens.
-fn spawn(almanac: &Path, folder: &Path) -> io::Result<(Child, SocketAddr)> {
-    let mut child = Command::new(almanac)
-        .args(["serve", "--listen", "127.0.0.1:0", "--log", "info", "--db", STORE])
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    let mut lines = BufReader::new(child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?).lines();
-    let mut stderr = Vec::new();
-    let address = loop {
-        let Some(line) = lines.next().transpose()? else {
-            return Err(io::Error::other(format!("the server did not start: {}", stderr.join("\n"))));
-        };
-        if let Some(address) = line.strip_prefix(LISTENING) {
-            break address.trim().parse().map_err(io::Error::other)?;
-        }
-        stderr.push(line);
-    };
-    // Reads on: the server would block on a full pipe.
-    thread::spawn(move || lines.for_each(drop));
-    Ok((child, address))
+/// Starts a system on a free port.
+fn spawn(system: System, almanac: &Path, folder: &Path) -> io::Result<(Process, SocketAddr)> {
+    let port = free_port()?;
+    let process = Process::start(&mut system.command(almanac, folder, port)?, &folder.join("log.txt"))?;
+    Ok((process, SocketAddr::from(([127, 0, 0, 1], port))))
 }

@@ -1,32 +1,50 @@
-//! Generates streams of remote-write requests: series of ten labels at a step of ten seconds.
+//! Generates streams of remote-write requests: series of ten labels at an even step.
 
-/// Start of the stream; an arbitrary instant.
+/// Start of the streams whose samples need not be recent; an arbitrary instant.
 pub(super) const START_MS: i64 = 1_790_000_000_000;
-/// Distance between samples of a series.
+/// Usual distance between samples of a series.
 pub(super) const STEP_MS: i64 = 10_000;
+/// A tail has one step for as many of the stream.
+const TAIL_SHARE: usize = 20;
 
-/// Size of a stream and of its requests.
+/// Size and time of a stream and of its requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape {
+pub(super) struct Shape {
     /// Number of series.
-    pub series: usize,
+    pub(super) series: usize,
     /// Samples of each series.
-    pub steps: usize,
+    pub(super) steps: usize,
     /// Samples per request, one per TimeSeries entry.
-    pub request: usize,
+    pub(super) request: usize,
+    /// Distance between samples of a series, in milliseconds.
+    pub(super) step_ms: i64,
+    /// Time of the first samples, in epoch milliseconds.
+    pub(super) start_ms: i64,
 }
 
 impl Shape {
-    /// Returns the number of samples.
+    /// Returns a stream at the usual step and start.
     #[must_use]
-    pub fn samples(self) -> usize {
-        self.series * self.steps
+    pub(super) const fn new(series: usize, steps: usize, request: usize) -> Self {
+        Self { series, steps, request, step_ms: STEP_MS, start_ms: START_MS }
     }
 
-    /// Returns the time from the first to the last sample in milliseconds.
+    /// Returns the time from the first to the last sample in milliseconds, without the tail.
     #[must_use]
-    pub fn span_ms(self) -> i64 {
-        STEP_MS * i64::try_from(self.steps.saturating_sub(1)).unwrap_or(i64::MAX / STEP_MS)
+    pub(super) fn span_ms(self) -> i64 {
+        self.step_ms * i64::try_from(self.steps.saturating_sub(1)).unwrap_or(i64::MAX / self.step_ms)
+    }
+
+    /// Returns the number of steps of the tail, which is sent right before a kill.
+    #[must_use]
+    pub(super) fn tail_steps(self) -> usize {
+        self.steps.div_ceil(TAIL_SHARE)
+    }
+
+    /// Returns the time of the tail's last samples in epoch milliseconds.
+    pub(super) fn tail_end_ms(self) -> i64 {
+        let steps = i64::try_from(self.tail_steps()).unwrap_or(0);
+        self.start_ms + self.span_ms() + self.step_ms * steps
     }
 }
 
@@ -162,49 +180,83 @@ fn bytes_field(out: &mut Vec<u8>, field: u64, bytes: &[u8]) {
 pub(super) struct Request {
     pub(super) body: Vec<u8>,
     pub(super) samples: usize,
+    /// Number of the step of its first sample.
+    pub(super) step: usize,
 }
 
-/// Returns the requests of each connection. Each connection has its own series, in time order.
-pub(super) fn requests(shape: Shape, connections: usize) -> Vec<Vec<Request>> {
-    let share = shape.series.div_ceil(connections);
-    (0..connections).map(|connection| of_connection(shape, connection * share, share)).collect()
+/// Requests of each connection. Each connection has its own series, in time order.
+#[derive(Debug, Default)]
+pub(super) struct Stream {
+    /// The samples that are measured.
+    pub(super) main: Vec<Vec<Request>>,
+    /// Some more steps.
+    pub(super) tail: Vec<Vec<Request>>,
 }
 
-fn of_connection(shape: Shape, first: usize, share: usize) -> Vec<Request> {
-    let mut series: Vec<Series> = (first..(first + share).min(shape.series)).map(Series::new).collect();
-    let mut snappy = snap::raw::Encoder::new();
-    let (mut all, mut body, mut samples) = (Vec::new(), Vec::new(), 0);
-    let mut finish = |body: &mut Vec<u8>, samples: &mut usize| {
-        let compressed = snappy.compress_vec(body).unwrap_or_default();
-        all.push(Request { body: compressed, samples: std::mem::take(samples) });
-        body.clear();
-    };
-    let mut timestamp = START_MS;
-    let (mut sample, mut entry) = (Vec::new(), Vec::new());
-    // Encodes by hand what remote write 1.0 defines: one TimeSeries entry (field 1) per sample, with labels and a
-    // sample (field 2).
-    for _ in 0..shape.steps {
-        for one in &mut series {
-            sample.clear();
-            varint(&mut sample, 1 << 3 | 1);
-            sample.extend_from_slice(&one.step().to_le_bytes());
-            varint(&mut sample, 2 << 3);
-            varint(&mut sample, timestamp.unsigned_abs());
-            entry.clear();
-            entry.extend_from_slice(&one.labels);
-            bytes_field(&mut entry, 2, &sample);
-            bytes_field(&mut body, 1, &entry);
-            samples += 1;
-            if samples == shape.request {
-                finish(&mut body, &mut samples);
+impl Stream {
+    /// Generates the stream.
+    pub(super) fn new(shape: Shape, connections: usize) -> Self {
+        let share = shape.series.div_ceil(connections);
+        let mut stream = Self::default();
+        for connection in 0..connections {
+            let mut encoder = Encoder::new(shape, connection * share, share);
+            stream.main.push(encoder.steps(0, shape.steps));
+            stream.tail.push(encoder.steps(shape.steps, shape.tail_steps()));
+        }
+        stream
+    }
+}
+
+/// Encodes the series of one connection.
+struct Encoder {
+    shape: Shape,
+    series: Vec<Series>,
+    snappy: snap::raw::Encoder,
+}
+
+impl Encoder {
+    fn new(shape: Shape, first: usize, share: usize) -> Self {
+        let series = (first..(first + share).min(shape.series)).map(Series::new).collect();
+        Self { shape, series, snappy: snap::raw::Encoder::new() }
+    }
+
+    /// Returns the requests of `count` steps. By hand, as remote write 1.0 defines: one TimeSeries entry (field 1) per
+    /// sample, with labels and a sample (field 2).
+    fn steps(&mut self, first: usize, count: usize) -> Vec<Request> {
+        let (mut all, mut body, mut samples, mut began) = (Vec::new(), Vec::new(), 0, first);
+        let (mut sample, mut entry) = (Vec::new(), Vec::new());
+        let snappy = &mut self.snappy;
+        let mut finish = |body: &mut Vec<u8>, samples: &mut usize, step: usize| {
+            let compressed = snappy.compress_vec(body).unwrap_or_default();
+            all.push(Request { body: compressed, samples: std::mem::take(samples), step });
+            body.clear();
+        };
+        for step in first..first + count {
+            let timestamp = self.shape.start_ms + self.shape.step_ms * i64::try_from(step).unwrap_or(0);
+            for one in &mut self.series {
+                if samples == 0 {
+                    began = step;
+                }
+                sample.clear();
+                varint(&mut sample, 1 << 3 | 1);
+                sample.extend_from_slice(&one.step().to_le_bytes());
+                varint(&mut sample, 2 << 3);
+                varint(&mut sample, timestamp.unsigned_abs());
+                entry.clear();
+                entry.extend_from_slice(&one.labels);
+                bytes_field(&mut entry, 2, &sample);
+                bytes_field(&mut body, 1, &entry);
+                samples += 1;
+                if samples == self.shape.request {
+                    finish(&mut body, &mut samples, began);
+                }
             }
         }
-        timestamp += STEP_MS;
+        if samples > 0 {
+            finish(&mut body, &mut samples, began);
+        }
+        all
     }
-    if samples > 0 {
-        finish(&mut body, &mut samples);
-    }
-    all
 }
 
 #[cfg(test)]
@@ -213,13 +265,24 @@ mod tests {
 
     #[test]
     fn every_sample_is_sent_once() {
-        let shape = Shape { series: 4_000, steps: 5, request: 2_000 };
+        let shape = Shape::new(4_000, 30, 2_000);
         for connections in [1, 2, 16] {
-            let all = requests(shape, connections);
-            assert_eq!(all.len(), connections);
-            let samples: usize = all.iter().flatten().map(|request| request.samples).sum();
-            assert_eq!(samples, shape.samples());
-            assert!(all.iter().flatten().all(|request| !request.body.is_empty()));
+            let stream = Stream::new(shape, connections);
+            for (part, steps) in [(&stream.main, 0..30), (&stream.tail, 30..32)] {
+                assert_eq!(part.len(), connections);
+                let samples: usize = part.iter().flatten().map(|request| request.samples).sum();
+                assert_eq!(samples, shape.series * steps.len());
+                assert!(part.iter().flatten().all(|request| !request.body.is_empty() && steps.contains(&request.step)));
+                let is_in_order = |all: &Vec<Request>| all.is_sorted_by_key(|request| request.step);
+                assert!(part.iter().all(is_in_order));
+            }
         }
+    }
+
+    #[test]
+    fn the_tail_ends_after_the_stream() {
+        let shape = Shape::new(10, 24, 5);
+        assert_eq!((shape.tail_steps(), shape.tail_end_ms() - shape.start_ms), (2, 250_000));
+        assert_eq!(Shape::new(10, 3, 5).tail_steps(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! `make soak`: a randomised consistency test of the store. It appends, compacts, checkpoints and reopens at random for
+//! `make soak-store`: a randomised consistency test of the store. It appends, compacts, checkpoints and reopens at random for
 //! some minutes and compares the store with a map in memory each time.
 //!
 //! `soak-store [--minutes M] [--seed S]` (defaults 10 and 1). The values cover the kinds that DuckDB compresses

@@ -12,6 +12,7 @@ use std::error::Error;
 pub use command::write;
 pub use parallel::{Done, each};
 pub use report::Report;
+pub(crate) use report::commit;
 pub use settings::Settings;
 pub use table::{Table, number, percent};
 

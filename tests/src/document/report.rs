@@ -55,7 +55,7 @@ impl Report {
 
 /// Returns the commit of the working folder, and whether there are changes other than in `document`, which is about to
 /// be written.
-fn commit(document: &str) -> String {
+pub(crate) fn commit(document: &str) -> String {
     let git = |words: &[&str]| {
         let output = Command::new("git").args(words).output().ok().filter(|output| output.status.success())?;
         String::from_utf8(output.stdout).ok().map(|text| text.trim().to_owned())

@@ -1,8 +1,9 @@
 //! The worker's side: reads statements from a pipe, runs each on the newest data, and writes the answers.
 
 use std::{
+    fs::File,
     io::{Read, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::mpsc::{Receiver, channel},
     time::{Duration, Instant},
 };
@@ -20,10 +21,11 @@ use super::{
 use crate::isolation::{frame, limits};
 use crate::store::{
     SqlAnswer, SqlDescription, SqlError, SqlLimits, SqlParam,
+    file::checkpoints,
     sql::{PromqlRows, Statement, calls, describe_until, execute_until, install, remove},
 };
 
-/// How often a statement is repeated because a checkpoint was written while it ran.
+/// How often a statement is repeated, or the file opened again, because a checkpoint was written meanwhile.
 const ATTEMPTS: u32 = 5;
 
 /// Why the worker ends: the service has closed the pipe, or nothing can be written to it.
@@ -61,6 +63,12 @@ pub fn serve_sql(input: impl Read + Send + 'static, output: impl Write, memory: 
     let mut worker = Worker { frames, output, parser, options, replica: None };
     while worker.serve_one().is_ok() {}
     0
+}
+
+/// Returns the number of checkpoints in the header of a file. Closing it drops this process's locks on the file, as
+/// [`Replica::open`] does too.
+fn iteration(link: &Path) -> Option<u64> {
+    checkpoints(&File::open(link).ok()?)
 }
 
 struct Worker<W> {
@@ -176,7 +184,7 @@ impl<W: Write> Worker<W> {
             return Ok(Attempt::Failed(error));
         }
         if let Err(error) = replica.prepare_catalogue(statement.uses_catalogue) {
-            return Ok(Attempt::Failed(as_sql_error(&error)));
+            return Ok(if replica.is_current() { Attempt::Failed(as_sql_error(&error)) } else { Attempt::Again });
         }
         let description = describe_until(replica.connection(), statement, limits, end);
         if !self.is_current() {
@@ -210,7 +218,7 @@ impl<W: Write> Worker<W> {
             return Ok(Attempt::Failed(error));
         }
         if let Err(error) = replica.prepare_catalogue(statement.uses_catalogue) {
-            return Ok(Attempt::Failed(as_sql_error(&error)));
+            return Ok(if replica.is_current() { Attempt::Failed(as_sql_error(&error)) } else { Attempt::Again });
         }
         let answer = if statement.calls_promql() {
             self.run_with_promql(statement, params, limits, end)?
@@ -271,6 +279,7 @@ impl<W: Write> Worker<W> {
                 ToWorker::Refused { error } => return Ok(Err(error)),
                 _ => return Err(Ended),
             };
+            let before = iteration(&link);
             match Replica::open(&link, self.options) {
                 Ok(replica) => {
                     self.send(&FromWorker::Opened, &[])?;
@@ -282,7 +291,10 @@ impl<W: Write> Worker<W> {
                 Err(error) => {
                     let error = as_sql_error(&error);
                     self.send(&FromWorker::NotOpened { detail: error.to_string() }, &[])?;
-                    return Ok(Err(error));
+                    // A checkpoint frees blocks and may shorten the file; what is read of it meanwhile looks damaged.
+                    if before.is_none() || iteration(&link) == before {
+                        return Ok(Err(error));
+                    }
                 }
             }
         }
