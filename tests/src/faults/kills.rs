@@ -71,7 +71,7 @@ fn one_store(options: &Options, seed: u64, totals: &mut Totals) -> Result<(), St
         totals.longest_start_ms = totals.longest_start_ms.max(started.elapsed().as_millis());
         service.judge(&mut *locked(&load.model)?)?;
         totals.kills += 1;
-        if totals.kills % 10 == 0 {
+        if totals.kills.is_multiple_of(10) {
             options.say(&format!("{} kills", totals.kills));
         }
     }

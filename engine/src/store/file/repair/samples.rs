@@ -143,12 +143,15 @@ fn parse(table: &str) -> Option<(SegmentKind, u64)> {
     Some((SegmentKind::parse(kind)?, id.parse().ok()?))
 }
 
+/// The listed segments by kind and number.
+type SegmentList = BTreeMap<(&'static str, u64), Listed>;
+
 /// Reads the list of segments. Returns also whether it is complete.
 fn list(
     source: &mut Source,
     tables: &[(String, i64)],
     lost: &mut LostSamples,
-) -> Result<(BTreeMap<(&'static str, u64), Listed>, bool), StoreError> {
+) -> Result<(SegmentList, bool), StoreError> {
     let mut list = BTreeMap::new();
     let Some((table, rows)) = tables.iter().find(|(table, _)| table == "segments") else {
         return Ok((list, false));

@@ -195,7 +195,7 @@ impl Source {
             Ok(())
         });
         if read.is_err() || counts.iter().sum::<i64>() != rows {
-            return (vec![0..rows], Vec::new());
+            return (std::iter::once(0..rows).collect(), Vec::new());
         }
         let mut begin = 0;
         let groups: Vec<Range<i64>> = counts
