@@ -1,7 +1,6 @@
 //! A short part of `make faults`: calls to the disk that fail, and power cuts.
 
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, reason = "a test whose set-up fails should fail there")]
 
 use std::{path::PathBuf, time::Instant};
 

@@ -81,7 +81,7 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
 /// Writes a line about each table and each lost part.
 fn write(out: &mut impl Write, report: &RepairReport) -> Result<(), CliError> {
     if report.corrected > 0 {
-        writeln!(out, "corrected: {}, by its checksum in each", counted(report.corrected, "changed bit"))?;
+        writeln!(out, "corrected: {}, found by the checksums of the blocks", counted(report.corrected, "changed bit"))?;
     }
     for table in &report.tables {
         writeln!(out, "saved: table {}, {}", table.name, counted(table.rows, "row"))?;

@@ -251,7 +251,7 @@ mod tests {
         records.push(Record::SyncFailed { inode: 9 });
         records.push(Record::Sync { inode: 9 });
         records.push(Record::SyncFolder);
-        let lost = BTreeMap::from([("b".to_owned(), one)]);
+        let lost = BTreeMap::from([("b".to_owned(), one.clone())]);
         assert_eq!(left(&records, Left::Synced, 1), lost, "a sync after a failed one does not write the pages again");
     }
 }
