@@ -13,6 +13,7 @@ use crate::store::{
     error::{cannot_open, failed_to},
     rows::histogram,
     segment::fine_bucket,
+    write::check_disk_space,
 };
 
 /// Newest schema version, which this release writes.
@@ -106,7 +107,7 @@ pub(in crate::store) fn check_version(connection: &Connection, path: &Path) -> R
 /// Migrates the schema to the newest version, each step in one transaction, and creates the views.
 pub(in crate::store) fn migrate(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let found = migrate_to(connection, path, SCHEMA_VERSION)?;
-    if found == 0 {
+    if found == 0 && check_disk_space(path, 0, "a new store").is_ok() {
         // The next opening finds the version in the file, and need not read the log to know that the store is ours.
         connection.execute_batch("CHECKPOINT").map_err(failed_to("write a checkpoint"))?;
     }

@@ -69,7 +69,7 @@ fn bash_completes_commands_options_and_values() {
     fs::write(&file, &ended.stdout).unwrap();
     let mut commands = completed(&file, &["almanac", "re"]);
     commands.sort();
-    assert_eq!(commands, ["recommend", "replay", "restore", "review"]);
+    assert_eq!(commands, ["recommend", "repair", "replay", "restore", "review"]);
     assert_eq!(completed(&file, &["almanac", "serve", "--li"]), ["--listen"]);
     let kinds = completed(&file, &["almanac", "recommend", "--kind", "t"]);
     assert_eq!(kinds, ["ttl", "threshold"]);

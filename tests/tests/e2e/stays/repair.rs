@@ -114,7 +114,10 @@ fn what_a_repair_cannot_do_is_one_line_and_leaves_nothing() {
     fs::write(at("almanac.duckdb"), &flipped).unwrap();
     let repaired = run(folder.path(), ["repair", "almanac.duckdb", "--db", "new.duckdb"]);
     assert_eq!(repaired.code, Some(0), "{repaired:?}");
-    assert!(repaired.stdout.starts_with("corrected: 1 changed bit, found by the checksums of the blocks\n"), "{repaired:?}");
+    assert!(
+        repaired.stdout.starts_with("corrected: 1 changed bit, found by the checksums of the blocks\n"),
+        "{repaired:?}"
+    );
     let last = "new.duckdb: 34560 samples in 4 series of almanac.duckdb; nothing is lost\n";
     assert!(repaired.stdout.ends_with(last), "{repaired:?}");
 }
