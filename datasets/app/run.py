@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import shutil
+import socket
 import sys
 import tempfile
 import time
@@ -79,17 +80,26 @@ class Run:
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         self.children.start(name, [sys.executable, "-m", module, *args], env={"PYTHONPATH": path, **env}, cwd=self.directory)
 
-    async def wait_healthy(self, seconds=30):
-        """Waits until the API answers through Caddy."""
-        url, deadline = f"http://127.0.0.1:{self.port['caddy']}/api/health", time.monotonic() + seconds
+    async def wait_healthy(self, seconds=120):
+        """Waits until the API answers through Caddy, and the worker and the receiver of spans take connections."""
+        deadline = time.monotonic() + seconds
+        url = f"http://127.0.0.1:{self.port['caddy']}/api/health"
+        await self._wait(deadline, f"the API does not answer at {url}", lambda: urllib.request.urlopen(url, timeout=2).close())
+        for name in ("worker", "spans"):
+            if name in self.children.children:
+                address = ("127.0.0.1", self.port[name])
+                await self._wait(deadline, f"{name} does not answer on port {address[1]}",
+                                 lambda address=address: socket.create_connection(address, 2).close())
+
+    async def _wait(self, deadline, failure, probe):
+        """Probes until there is no OSError; RuntimeError after the deadline or when a server has ended."""
         while True:
             self.check_children()
             try:
-                await asyncio.to_thread(lambda: urllib.request.urlopen(url, timeout=2).read())
-                return
+                return await asyncio.to_thread(probe)
             except OSError:
                 if time.monotonic() > deadline:
-                    raise RuntimeError(f"the API does not answer at {url}") from None
+                    raise RuntimeError(failure) from None
                 await asyncio.sleep(0.2)
 
     def check_children(self):

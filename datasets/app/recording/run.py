@@ -30,7 +30,7 @@ class ServiceRecording(Run):
         build.reset_statistics(self.port["postgres"])
         await service.start(self.children)
         self.start_service()
-        await self.wait_healthy(120)
+        await self.wait_healthy()
         started = time.time()
         self.say(f"records {self.options.minutes:g} minutes with: {', '.join(sorted(self.active))}")
         results = await self.load(self.options.minutes * 60)

@@ -71,7 +71,7 @@ class Turns(Run):
         build.reset_statistics(self.port["postgres"])
         await service.start(self.children)
         self.start_service()
-        await self.wait_healthy(120)  # on a busy machine the API needs its time
+        await self.wait_healthy()
         cost, started = Processors(self.children.children["postgres"].pid, "almanac"), time.monotonic()
         cost.look()
         following = asyncio.create_task(cost.follow())
