@@ -29,6 +29,8 @@ use crate::database::{Address, DatabaseClient};
 const MOST_ROUNDS: usize = 15;
 /// Least rounds of each side.
 const LEAST_ROUNDS: usize = 4;
+/// Share of the time limit after which rows are inserted in no more than the least rounds; these end with the limit.
+const INSERT_SHARE: f64 = 0.25;
 /// Least sets of values of a statement, if it has as many.
 const LEAST_SETS: usize = 2;
 
@@ -153,10 +155,6 @@ async fn measure(
             reads.iter_mut().filter(|side| side.len() > idx).for_each(|side| drop(side.remove(idx)));
             skipped.push(rounds::skip(&run.target, failed));
         }
-        if let Some(reason) = round.insert_failed {
-            notes.push(format!("The time of inserted rows is not measured: {reason}."));
-            work.insert = None;
-        }
     }
     if subject.action == Action::Drop {
         // Statements whose plans are the same on both sides lose nothing, and their times would hide those of the others.
@@ -208,6 +206,15 @@ async fn measure(
         let of = |rounds: &[Round]| -> Vec<f64> { rounds.iter().filter_map(|round| round.weighted(&runs)).collect() };
         compare(&of(&before), &of(&after), options.seed)
     };
+    // Behind the rounds of statements, since rows that are rolled back stay in the table and in an index: a GIN index keeps them in
+    // a list that every search reads, and the planner then leaves the index out.
+    let writes = match work.inserts(options.seconds, rounds, &mut rng).await? {
+        Ok(times) => write_cost(&times, options.seed),
+        Err(reason) => {
+            notes.push(format!("The time of inserted rows is not measured: {reason}."));
+            None
+        }
+    };
     let (conclusion, prediction) = conclude(subject, total.as_ref(), &statements, results);
     let mut kept = build.as_ref().is_some_and(|build| build.seconds.is_none());
     if options.keep && conclusion.confirmed && is_index {
@@ -223,7 +230,6 @@ async fn measure(
         Action::Drop => index::drop_statement(subject),
         Action::Rewrite(rewrite) => rewrite.statement.clone(),
     };
-    let writes = write_cost(&before, &after, options.seed);
     Ok(Report {
         id: subject.id.clone(),
         target: subject.target.clone(),
@@ -289,13 +295,11 @@ struct Round {
     /// By statement.
     executions: Vec<Vec<Execution>>,
     failed: Vec<(usize, String)>,
-    insert_ms: Option<f64>,
-    insert_failed: Option<String>,
 }
 
 impl Work<'_> {
-    /// Runs every statement with every set of values, and inserts rows, in a transaction that is rolled back.
-    async fn round(&self, is_before: bool, runs: &[Run]) -> Result<Round, VerifyError> {
+    /// Begins a transaction in which the index is as on one side.
+    async fn begin(&self, is_before: bool) -> Result<(), VerifyError> {
         self.session.run("a transaction", "BEGIN").await?;
         let hides = match self.subject.action {
             Action::Create { .. } => is_before,
@@ -305,6 +309,12 @@ impl Work<'_> {
         if hides {
             self.session.run("hiding the index", &format!("DROP INDEX {}", index::name(self.subject))).await?;
         }
+        Ok(())
+    }
+
+    /// Runs every statement with every set of values in a transaction that is rolled back.
+    async fn round(&self, is_before: bool, runs: &[Run]) -> Result<Round, VerifyError> {
+        self.begin(is_before).await?;
         let mut round = Round::default();
         for (idx, run) in runs.iter().enumerate() {
             let mut executions = Vec::with_capacity(run.executions.len());
@@ -324,16 +334,46 @@ impl Work<'_> {
             }
             round.executions.push(executions);
         }
-        if let Some(insert) = &self.insert {
-            let quiet = if self.quiet { "SET LOCAL session_replication_role = replica" } else { "SELECT 1" };
-            self.session.run("a transaction", quiet).await?;
-            match rounds::execute(self.session, insert, self.timeout).await {
-                Ok(execution) => round.insert_ms = Some(execution.ms),
-                Err(error) => round.insert_failed = Some(error.to_string()),
-            }
-        }
         self.session.run("a transaction", "ROLLBACK").await?;
         Ok(round)
+    }
+
+    /// Inserts rows on both sides in transactions that are rolled back, in as many rounds as there were of statements, and fewer when
+    /// they take long for a measurement of `seconds`. Returns the milliseconds of every round before and after, or why there are none.
+    async fn inserts(
+        &self,
+        seconds: f64,
+        rounds: usize,
+        rng: &mut StdRng,
+    ) -> Result<Result<[Vec<f64>; 2], String>, VerifyError> {
+        let mut times: [Vec<f64>; 2] = Default::default();
+        let Some(insert) = &self.insert else { return Ok(Ok(times)) };
+        let started = Instant::now();
+        // The first round of each side warms the caches.
+        for round in 0..=rounds {
+            let first = rng.random_bool(0.5);
+            for is_before in [first, !first] {
+                match self.insert(is_before, insert).await? {
+                    Ok(_) if round == 0 => {}
+                    Ok(ms) => times[usize::from(!is_before)].push(ms),
+                    Err(reason) => return Ok(Err(reason)),
+                }
+            }
+            let elapsed = started.elapsed().as_secs_f64();
+            if elapsed > seconds || (round >= LEAST_ROUNDS && elapsed > seconds * INSERT_SHARE) {
+                break;
+            }
+        }
+        Ok(Ok(times))
+    }
+
+    async fn insert(&self, is_before: bool, insert: &str) -> Result<Result<f64, String>, VerifyError> {
+        self.begin(is_before).await?;
+        let quiet = if self.quiet { "SET LOCAL session_replication_role = replica" } else { "SELECT 1" };
+        self.session.run("a transaction", quiet).await?;
+        let executed = rounds::execute(self.session, insert, self.timeout).await;
+        self.session.run("a transaction", "ROLLBACK").await?;
+        Ok(executed.map(|execution| execution.ms).map_err(|error| error.to_string()))
     }
 }
 
@@ -388,9 +428,8 @@ fn statements(runs: &[Run], before: &[Round], after: &[Round], seed: u64) -> Vec
     reports
 }
 
-fn write_cost(before: &[Round], after: &[Round], seed: u64) -> Option<WriteCost> {
-    let times = |rounds: &[Round]| -> Vec<f64> { rounds.iter().filter_map(|round| round.insert_ms).collect() };
-    let comparison = compare(&times(before), &times(after), seed)?;
+fn write_cost([before, after]: &[Vec<f64>; 2], seed: u64) -> Option<WriteCost> {
+    let comparison = compare(before, after, seed)?;
     let micros = |ms: f64| ms * 1000.0 / writes::ROWS as f64;
     Some(WriteCost {
         rows: writes::ROWS,
