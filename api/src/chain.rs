@@ -8,7 +8,7 @@ const MAX_BYTES: usize = 4 << 10;
 /// Bytes kept of the end of a longer message, which often says what would be right.
 const END_BYTES: usize = 512;
 
-/// Returns an error with all its sources, `outer: inner: innermost`, as [`one_line`].
+/// Returns an error with all its sources, `outer: inner: innermost`, as `one_line`.
 ///
 /// ```
 /// let error = std::io::Error::other("line 3\n  is short\u{1b}[2J");

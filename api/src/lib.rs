@@ -9,6 +9,7 @@ mod chain;
 pub mod cli;
 pub mod config;
 pub mod database;
+mod grouped;
 mod grpc;
 pub mod http;
 pub mod postgres;
@@ -17,4 +18,5 @@ pub mod service;
 
 pub use chain::chain;
 pub(crate) use chain::one_line;
+pub use grouped::grouped;
 pub(crate) use say::say;

@@ -126,9 +126,18 @@ pub fn command_for(registry: &Registry) -> clap::Command {
     with_environment(tree, "")
 }
 
+/// Keeps this process and its workers from huge pages. Memory that the allocator reserves but does not use would count as used with
+/// them: a seventh of the service's, a fifth of the workers' in a soak.
+fn use_small_pages() {
+    #[cfg(target_os = "linux")]
+    // Without the call memory is only larger.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
+}
+
 /// Parses the process's arguments, runs the command and returns the exit status.
 #[must_use]
 pub fn main() -> ExitCode {
+    use_small_pages();
     let parsed = command().try_get_matches().and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     let (cli, matches) = match parsed {
         Ok(parsed) => parsed,

@@ -87,7 +87,7 @@ pub struct Store {
     pub max_label_memory: ByteSize,
     /// Memory for samples waiting for the writer; when it is full, writes are rejected with 429.
     pub queue: ByteSize,
-    /// Memory for the most recent samples.
+    /// Memory for samples: seven eighths for the most recent, one for older ones that queries have read.
     pub recent: ByteSize,
     /// Interval between runs of compaction, rollups and retention.
     pub compact_every: Span,

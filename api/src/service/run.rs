@@ -32,6 +32,10 @@ use crate::{
 /// Time that background tasks have to stop at shutdown.
 const TASK_STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Age up to which samples are in memory soon after a start, in milliseconds: the last hour, which dashboards show, and the windows
+/// of its rates.
+const LOADED_AGE_MS: i64 = 90 * 60_000;
+
 /// Interval between checks whether the store still works.
 const STORE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -224,6 +228,7 @@ async fn run(
         crate::say!("almanac: listening for clients of PostgreSQL on postgresql://{address}");
     }
     record_start(&state);
+    state.store.load_older(state.clock.now(), LOADED_AGE_MS);
     let (stopping, store) = (state.stopping.clone(), state.store.clone());
     let drain = state.config.server.drain.duration();
     let scheme = if tls.is_some() { "https" } else { "http" };

@@ -59,7 +59,7 @@ pub fn lines(out: &mut impl Write, series: &[SeriesSamples]) -> io::Result<()> {
     series.iter().try_for_each(|one| writeln!(out, "{}", line(one)))
 }
 
-/// Reads a line that [`line`] has written.
+/// Reads a line that [`line()`] has written.
 ///
 /// # Errors
 /// What is wrong with it, in one sentence without a full stop.

@@ -23,8 +23,11 @@ pub(crate) struct Process {
     output: BufReader<ChildStdout>,
 }
 
+/// Number of arenas of a child's allocator.
+const ARENAS: &str = "2";
+
 impl Process {
-    /// Starts a child. It gets no file, no environment and no folder of this process.
+    /// Starts a child. It gets no file and no folder of this process, and of its environment only where libraries are.
     pub(crate) fn start(mut command: Command) -> io::Result<Self> {
         command.env_clear();
         // Where the system finds the shared library of DuckDB.
@@ -33,6 +36,8 @@ impl Process {
                 command.env(name, value);
             }
         }
+        // glibc reserves 64 MiB of address space for the arena of each thread, up to eight a core; the limit counts them.
+        command.env("MALLOC_ARENA_MAX", ARENAS);
         command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn()?;
         match (child.stdin.take(), child.stdout.take()) {

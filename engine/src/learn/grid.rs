@@ -53,7 +53,8 @@ pub(super) fn evaluate(
 ) -> Result<Vec<f64>, LearnError> {
     let query = parse(expr)?;
     // The history of a fit may be longer than the default limit of a range query.
-    let limits = EvalLimits { max_steps: grid.len().max(EvalLimits::default().max_steps), ..EvalLimits::default() };
+    let limits = EvalLimits::background();
+    let limits = EvalLimits { max_steps: grid.len().max(limits.max_steps), ..limits };
     let mut dense = range_dense(source, &query, grid.start_ms, grid.end_ms, grid.step_ms, &limits)?;
     let mut values = match dense.series.len() {
         0 => vec![f64::NAN; grid.len()],

@@ -226,6 +226,21 @@ impl SampleSource for LearnedSource {
         Ok(series)
     }
 
+    fn select_newest(
+        &self,
+        matchers: &[Matcher],
+        start_ms: i64,
+        end_ms: i64,
+        limit: usize,
+    ) -> Result<Vec<SeriesSamples>, SourceError> {
+        if !names_learned(matchers) {
+            return self.store.select_newest(matchers, start_ms, end_ms, limit);
+        }
+        let mut series = self.select(matchers, start_ms, end_ms, limit)?;
+        series.iter_mut().for_each(SeriesSamples::keep_newest);
+        Ok(series)
+    }
+
     fn select_histograms(
         &self,
         matchers: &[Matcher],

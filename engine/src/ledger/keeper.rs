@@ -201,7 +201,7 @@ impl Ledger {
     ///
     /// `measure` receives a recommendation and the time at which it was applied, and returns its effect since then;
     /// `None` while there are too few data. A recommendation that can never be measured is listed in
-    /// [`Verdicts::unmeasurable`].
+    /// `Verdicts::unmeasurable`.
     ///
     /// # Errors
     /// [`LedgerError::Store`].

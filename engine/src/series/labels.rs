@@ -1,6 +1,6 @@
 //! Sets of labels: the identity of a series. Cheap to clone, ordered by name.
 
-use std::{fmt, sync::Arc};
+use std::{cmp::Ordering, fmt, sync::Arc};
 
 /// Label that holds the metric name of a series.
 pub const METRIC_NAME: &str = "__name__";
@@ -18,49 +18,91 @@ pub enum LabelError {
         /// Repeated name.
         name: String,
     },
+    /// All names and values together are too long.
+    #[error("labels of {bytes} bytes, at most 4 GiB are possible")]
+    TooLong {
+        /// Length of all names and values.
+        bytes: usize,
+    },
 }
 
 /// Labels of a series: sorted by name, without duplicate names or empty values. Cloning is cheap.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Labels(Arc<[(Arc<str>, Arc<str>)]>);
+///
+/// Names and values are one text, so that the labels of a series in a store are made by copying it, without counting a reference to
+/// each string.
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+pub struct Labels {
+    /// Names and values in turn, one after the other.
+    text: Arc<str>,
+    /// End of each name and value in the text.
+    ends: Arc<[u32]>,
+}
 
 impl Labels {
     /// Creates labels from pairs in any order. A label with an empty value is left out, because it equals an absent
     /// label.
     ///
     /// # Errors
-    /// [`LabelError`] if a name is empty or occurs twice.
+    /// [`LabelError`] if a name is empty or occurs twice, or if all together are longer than 4 GiB.
     pub fn from_pairs<N, V>(pairs: impl IntoIterator<Item = (N, V)>) -> Result<Self, LabelError>
     where
-        N: Into<Arc<str>>,
-        V: Into<Arc<str>>,
+        N: AsRef<str>,
+        V: AsRef<str>,
     {
-        let mut all: Vec<(Arc<str>, Arc<str>)> = pairs.into_iter().map(|(n, v)| (n.into(), v.into())).collect();
-        all.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut all: Vec<(N, V)> = pairs.into_iter().collect();
+        all.sort_by(|a, b| a.0.as_ref().cmp(b.0.as_ref()));
         // Checked before empty values are removed: a repeated name is an error whatever its values.
         for pair in all.windows(2) {
-            if pair[0].0 == pair[1].0 {
-                return Err(LabelError::Duplicate { name: pair[0].0.to_string() });
+            if pair[0].0.as_ref() == pair[1].0.as_ref() {
+                return Err(LabelError::Duplicate { name: pair[0].0.as_ref().to_owned() });
             }
         }
-        if all.first().is_some_and(|(name, _)| name.is_empty()) {
+        if all.first().is_some_and(|(name, _)| name.as_ref().is_empty()) {
             return Err(LabelError::EmptyName);
         }
-        all.retain(|(_, value)| !value.is_empty());
-        Ok(Self(all.into()))
+        let all = all.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
+        let bytes: usize = all.clone().map(|(name, value)| name.len() + value.len()).sum();
+        if u32::try_from(bytes).is_err() {
+            return Err(LabelError::TooLong { bytes });
+        }
+        Ok(Self::from_sorted(all.filter(|(_, value)| !value.is_empty())))
     }
 
-    /// Creates labels from pairs that are sorted by name, without duplicate names or empty values.
-    pub(crate) fn from_sorted(pairs: impl Iterator<Item = (Arc<str>, Arc<str>)>) -> Self {
-        let all: Arc<[(Arc<str>, Arc<str>)]> = pairs.collect();
-        debug_assert!(all.windows(2).all(|pair| pair[0].0 < pair[1].0) && all.iter().all(|pair| !pair.1.is_empty()));
-        Self(all)
+    /// Creates labels from pairs that are sorted by name, without duplicate names or empty values, together at most 4 GiB.
+    pub(crate) fn from_sorted<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        let (mut text, mut ends) = (String::with_capacity(256), Vec::with_capacity(32));
+        for (name, value) in pairs {
+            for part in [name, value] {
+                text.push_str(part);
+                ends.push(u32::try_from(text.len()).unwrap_or(u32::MAX));
+            }
+        }
+        let labels = Self { text: text.into(), ends: ends.into() };
+        debug_assert!(
+            labels.iter().is_sorted_by(|a, b| a.0 < b.0) && labels.iter().all(|(_, value)| !value.is_empty())
+        );
+        labels
+    }
+
+    /// Returns the name (`place` even) or value (odd) at a place.
+    fn part(&self, place: usize) -> &str {
+        let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.text[start as usize..self.ends[place] as usize]
     }
 
     /// Returns the value of a label; `None` if it is absent.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.binary_search_by(|(n, _)| (**n).cmp(name)).ok().map(|idx| &*self.0[idx].1)
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            match self.part(2 * middle).cmp(name) {
+                Ordering::Less => low = middle + 1,
+                Ordering::Equal => return Some(self.part(2 * middle + 1)),
+                Ordering::Greater => high = middle,
+            }
+        }
+        None
     }
 
     /// Returns the metric name; "" if there is none.
@@ -71,54 +113,73 @@ impl Labels {
 
     /// Iterates over names and values, ordered by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(n, v)| (&**n, &**v))
+        let mut start = 0;
+        self.ends.chunks_exact(2).map(move |ends| {
+            let (middle, end) = (ends[0] as usize, ends[1] as usize);
+            let pair = (&self.text[start..middle], &self.text[middle..end]);
+            start = end;
+            pair
+        })
     }
 
     /// Returns the number of labels.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.ends.len() / 2
     }
 
     /// Whether there are no labels.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.ends.is_empty()
     }
 
     /// Creates a builder that starts with these labels.
     #[must_use]
     pub fn to_builder(&self) -> LabelsBuilder {
-        LabelsBuilder(self.0.to_vec())
+        LabelsBuilder(self.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
     /// Returns the labels except those named.
     #[must_use]
     pub fn without(&self, names: &[&str]) -> Self {
-        Self(self.0.iter().filter(|(n, _)| !names.contains(&&**n)).cloned().collect())
+        Self::from_sorted(self.iter().filter(|(name, _)| !names.contains(name)))
     }
 
     /// Returns only the labels named.
     #[must_use]
     pub fn only(&self, names: &[&str]) -> Self {
-        Self(self.0.iter().filter(|(n, _)| names.contains(&&**n)).cloned().collect())
+        Self::from_sorted(self.iter().filter(|(name, _)| names.contains(name)))
+    }
+}
+
+/// By the first label that differs, its name before its value.
+impl Ord for Labels {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.iter().cmp(other.iter())
+    }
+}
+
+impl PartialOrd for Labels {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
 /// Builds labels by setting and removing them one by one. Always sorted by name.
 #[derive(Debug, Clone, Default)]
-pub struct LabelsBuilder(Vec<(Arc<str>, Arc<str>)>);
+pub struct LabelsBuilder(Vec<(String, String)>);
 
 impl LabelsBuilder {
     /// Sets or replaces the value of a label; an empty value removes the label.
     pub fn set(&mut self, name: &str, value: &str) -> &mut Self {
-        match self.0.binary_search_by(|(n, _)| (**n).cmp(name)) {
+        match self.0.binary_search_by(|(n, _)| n.as_str().cmp(name)) {
             Ok(idx) if value.is_empty() => {
                 self.0.remove(idx);
             }
-            Ok(idx) => self.0[idx].1 = value.into(),
+            Ok(idx) => value.clone_into(&mut self.0[idx].1),
             Err(_) if value.is_empty() => {}
-            Err(idx) => self.0.insert(idx, (name.into(), value.into())),
+            Err(idx) => self.0.insert(idx, (name.to_owned(), value.to_owned())),
         }
         self
     }
@@ -131,7 +192,7 @@ impl LabelsBuilder {
     /// Returns the labels set so far.
     #[must_use]
     pub fn build(&self) -> Labels {
-        Labels(self.0.as_slice().into())
+        Labels::from_sorted(self.0.iter().map(|(name, value)| (name.as_str(), value.as_str())))
     }
 }
 
@@ -178,6 +239,25 @@ mod tests {
             LabelError::Duplicate { name: "a".into() }
         );
         assert_eq!(Labels::from_pairs([("", "1")]).unwrap_err(), LabelError::EmptyName);
+    }
+
+    #[test]
+    fn labels_are_ordered_by_the_first_that_differs() {
+        let texts: [&[(&str, &str)]; 7] = [
+            &[],
+            &[("a", "1")],
+            &[("a", "1"), ("b", "1")],
+            &[("a", "10")],
+            &[("a", "2"), ("b", "1")],
+            &[("ab", "1")],
+            &[("b", ""), ("c", "1")],
+        ];
+        let all: Vec<Labels> = texts.iter().map(|pairs| Labels::from_pairs(pairs.iter().copied()).unwrap()).collect();
+        assert!(all.is_sorted_by(|a, b| a < b), "{all:?}");
+        // The text of these two is the same.
+        let [a, b] = [[("ab", "c")], [("a", "bc")]].map(|pairs| Labels::from_pairs(pairs).unwrap());
+        assert_ne!(a, b);
+        assert_eq!((a.get("ab"), a.get("a"), b.get("a")), (Some("c"), None, Some("bc")));
     }
 
     #[test]

@@ -11,4 +11,5 @@ pub use matcher::{MatchOp, Matcher, MatcherError};
 pub(crate) use pattern::Capturing;
 pub use pattern::{Pattern, PatternError};
 pub use sample::{STALE_NAN_BITS, Sample, SeriesHistograms, SeriesId, SeriesSamples, is_stale, stale_marker};
+pub(crate) use source::Part;
 pub use source::{SampleSource, SourceError};

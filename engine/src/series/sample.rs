@@ -58,6 +58,15 @@ pub struct SeriesSamples {
     pub values: Vec<f64>,
 }
 
+impl SeriesSamples {
+    /// Removes all samples but the newest.
+    pub(crate) fn keep_newest(&mut self) {
+        let older = self.timestamps.len().saturating_sub(1);
+        self.timestamps.drain(..older);
+        self.values.drain(..older);
+    }
+}
+
 /// Histograms of one series; both vectors have the same length.
 #[derive(Debug, Clone, Default)]
 pub struct SeriesHistograms {

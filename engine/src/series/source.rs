@@ -17,6 +17,14 @@ pub enum SourceError {
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// Which samples of a span are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    All,
+    /// The newest one of each series.
+    Newest,
+}
+
 /// A source of samples: the store, or a fixture in a test.
 pub trait SampleSource: Send + Sync {
     /// Returns the samples with `start_ms <= timestamp <= end_ms` of all series that satisfy every matcher.
@@ -33,6 +41,22 @@ pub trait SampleSource: Send + Sync {
         end_ms: i64,
         limit: usize,
     ) -> Result<Vec<SeriesSamples>, SourceError>;
+
+    /// Returns the newest sample of the span of each of these series, as [`Self::select`] would: one sample a series.
+    ///
+    /// # Errors
+    /// As [`Self::select`]; a source that reads all samples may count all of them.
+    fn select_newest(
+        &self,
+        matchers: &[Matcher],
+        start_ms: i64,
+        end_ms: i64,
+        limit: usize,
+    ) -> Result<Vec<SeriesSamples>, SourceError> {
+        let mut series = self.select(matchers, start_ms, end_ms, limit)?;
+        series.iter_mut().for_each(SeriesSamples::keep_newest);
+        Ok(series)
+    }
 
     /// Returns the histograms of the same series and span. A source without histograms returns none.
     ///

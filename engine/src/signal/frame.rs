@@ -2,7 +2,7 @@
 
 use hashbrown::{HashMap, hash_map::EntryRef};
 
-use super::SignalError;
+use super::{EvalLimits, SignalError};
 use crate::series::{Labels, METRIC_NAME, STALE_NAN_BITS};
 
 /// Labels that describe the metric and are dropped with its name: the name itself, its type and its unit.
@@ -196,6 +196,12 @@ impl Frame {
         Self { rows: Vec::new(), cells: Vec::new(), steps, distinct: false }
     }
 
+    /// Returns an empty frame with memory for so many rows, within the limit.
+    pub(super) fn for_rows(rows: usize, steps: usize, limits: &EvalLimits) -> Self {
+        let cells = rows.saturating_mul(steps).min(limits.max_samples);
+        Self { rows: Vec::with_capacity(rows), cells: Vec::with_capacity(cells), steps, distinct: false }
+    }
+
     pub(super) fn row(&self, row: usize) -> &[f64] {
         &self.cells[row * self.steps..(row + 1) * self.steps]
     }
@@ -213,6 +219,12 @@ impl Frame {
         self.rows.push(labels);
         self.cells.resize(self.rows.len() * self.steps, ABSENT);
         self.rows.len() - 1
+    }
+
+    /// Adds the rows of a frame with the same steps.
+    pub(super) fn append(&mut self, mut other: Self) {
+        self.rows.append(&mut other.rows);
+        self.cells.append(&mut other.cells);
     }
 
     /// Removes the last row if it has no value.

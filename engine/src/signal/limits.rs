@@ -35,6 +35,11 @@ pub struct EvalLimits {
     /// Maximum number of samples of all selectors together, of one intermediate result, and of the result. A range
     /// query that needs more in memory is evaluated in parts.
     pub max_samples: usize,
+    /// Number of samples above which a range query reads and computes its steps in parts, if its ranges are not much longer
+    /// than that. It takes longer than at once.
+    pub range_samples: usize,
+    /// Number of values of an operand above which a reduction of many series, such as a sum, computes them in parts.
+    pub part_values: usize,
     /// Maximum number of steps of a range query.
     pub max_steps: usize,
     /// Look-back in milliseconds: a series without a newer sample has no value.
@@ -57,6 +62,8 @@ impl Default for EvalLimits {
     fn default() -> Self {
         Self {
             max_samples: 50_000_000,
+            range_samples: usize::MAX,
+            part_values: 1 << 18,
             max_steps: 11_000,
             lookback_ms: 300_000,
             subquery_step_ms: 60_000,
@@ -70,6 +77,13 @@ impl Default for EvalLimits {
 }
 
 impl EvalLimits {
+    /// Returns the limits of work that nobody waits for: a range query has up to 4 million samples in memory at a time, 64 MB,
+    /// where it can.
+    #[must_use]
+    pub fn background() -> Self {
+        Self { range_samples: 4_000_000, ..Self::default() }
+    }
+
     /// Returns the limits with an empty arena, which every evaluation has for itself.
     pub(super) fn for_one_evaluation(&self) -> Self {
         Self { arena: Arena::with_limit(self.max_samples), ..self.clone() }

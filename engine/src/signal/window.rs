@@ -129,9 +129,13 @@ impl RangeRow<'_> {
 impl<'a> RangeRows<'a> {
     /// Creates windows over stored samples. `distinct`: whether the labels differ even without the metric name.
     /// `delays`: whether names are dropped from the result only.
-    pub(super) fn stored(series: &'a [SeriesSamples], distinct: bool, delays: bool, windows: StepWindows) -> Self {
+    pub(super) fn stored(
+        series: impl Iterator<Item = &'a SeriesSamples>,
+        distinct: bool,
+        delays: bool,
+        windows: StepWindows,
+    ) -> Self {
         let rows = series
-            .iter()
             .map(|series| {
                 let labels = RowLabels::selected(series.labels.clone(), delays);
                 // Samples are copied only if stale markers must be removed.

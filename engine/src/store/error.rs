@@ -84,6 +84,12 @@ pub enum StoreError {
         /// DuckDB's message, in one line.
         detail: String,
     },
+    /// The file system takes no writes, as after an error of its disk. No part of the batch was stored.
+    #[error("the disk of the store takes no writes ({detail})")]
+    ReadOnly {
+        /// DuckDB's message, in one line.
+        detail: String,
+    },
     /// A new series would exceed the limit. Registered series are not affected.
     #[error("the store has reached its limit of {limit} series; new series are rejected")]
     SeriesLimit {
@@ -228,6 +234,9 @@ fn cause(message: &str) -> &str {
         .unwrap_or(message)
 }
 
+/// Text of the operating system for a file system that takes no writes.
+const READ_ONLY: &str = "Read-only file system";
+
 /// Returns whether a message of DuckDB reports a full disk, an exceeded quota or the limit of its temporary folder.
 pub(super) fn is_disk_full(message: &str) -> bool {
     ["No space left on device", "File too large", "Disk quota exceeded", "max_temp_directory_size"]
@@ -265,6 +274,8 @@ pub(super) fn failed_to(action: &'static str) -> impl Fn(duckdb::Error) -> Store
             StoreError::DamagedBlock { detail }
         } else if is_disk_full(&source.to_string()) {
             StoreError::DiskFull { detail }
+        } else if source.to_string().contains(READ_ONLY) {
+            StoreError::ReadOnly { detail }
         } else {
             StoreError::Database { action, source: Arc::new(source) }
         }
@@ -299,6 +310,18 @@ pub(super) fn cannot_open(path: &Path, error: &duckdb::Error) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_disk_that_takes_no_writes_is_told_from_a_full_one() {
+        let of = |message: &str| {
+            let error = duckdb::Error::DuckDBFailure(duckdb::ffi::Error::new(1), Some(message.to_owned()));
+            failed_to("commit")(error)
+        };
+        let write = "IO Error: Could not write file \"a.duckdb.wal\": ";
+        assert!(matches!(of(&format!("{write}Read-only file system")), StoreError::ReadOnly { .. }));
+        assert!(matches!(of(&format!("{write}No space left on device")), StoreError::DiskFull { .. }));
+        assert!(matches!(of(&format!("{write}Input/output error")), StoreError::Database { .. }));
+    }
 
     #[test]
     fn damage_is_told_from_errors_of_statements() {

@@ -17,7 +17,7 @@ pub struct StoreOptions {
     pub label_bytes: usize,
     /// Capacity of the writer's queue in bytes; when it is full, `append` returns `Busy`.
     pub queue_bytes: usize,
-    /// Budget for recent samples in memory, in bytes.
+    /// Budget for samples in memory, in bytes: seven eighths for the newest ones, one for encoded blocks that queries have read.
     pub recent_bytes: usize,
     /// DuckDB's memory limit in bytes.
     pub memory_bytes: usize,
@@ -32,7 +32,7 @@ pub struct StoreOptions {
     pub drop_share_max: f64,
     /// Number of rows in the hot segment at which compaction is due regardless of its age.
     pub hot_rows: u64,
-    /// Length of the write-ahead log in bytes at which a checkpoint is written. An opening reads the log again, 32 MiB in about
+    /// Length of the write-ahead log in bytes at which a checkpoint is written; twice as much while workers run statements. An opening reads the log again, 32 MiB in about
     /// 0.4 s, and until a checkpoint DuckDB keeps the rows of the log uncompressed in memory.
     pub log_bytes: u64,
     /// Number of rows of hot and late segments up to which an opening loads them into memory; more are loaded after it.
@@ -61,6 +61,18 @@ impl Default for StoreOptions {
             analyst: AnalystLimits::default(),
             on_conversion: OnConversion::default(),
         }
+    }
+}
+
+impl StoreOptions {
+    /// Returns the bytes of encoded blocks in memory.
+    pub(in crate::store) const fn block_bytes(&self) -> usize {
+        self.recent_bytes / 8
+    }
+
+    /// Returns the bytes of the newest samples in memory.
+    pub(in crate::store) const fn sample_bytes(&self) -> usize {
+        self.recent_bytes - self.block_bytes()
     }
 }
 

@@ -1,9 +1,12 @@
 //! Appends and reads: order, late samples, rejected batches, the queue, labels.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use almanac_engine::{
     series::{MatchOp, Matcher, SampleSource, SourceError, is_stale, stale_marker},
-    store::{Appended, SampleBatch, Store, StoreError, StoreOptions},
+    store::{Appended, Compaction, SampleBatch, Store, StoreError, StoreOptions},
 };
+use almanac_models::Timestamp;
 
 use crate::support::{Fresh, all, labels, named, put};
 
@@ -142,4 +145,34 @@ fn a_closed_store_returns_closed() {
     assert!(matches!(other.append(batch), Err(StoreError::Closed)));
     assert!(matches!(other.put_signals(&[]), Err(StoreError::Closed)));
     assert!(matches!(other.clone().close(), Err(StoreError::Closed)));
+}
+
+/// Threads that ask everything about a store never wait for the writer and it for them: a lock that one of them took twice would.
+#[test]
+fn readers_and_the_writer_do_not_stop_each_other() {
+    let fresh = Fresh::new();
+    let up = labels(&[("__name__", "up")]);
+    put(&fresh.store, &[(&up, 0, 1.0)]);
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !is_done.load(Ordering::Relaxed) {
+                    let stats = fresh.store.stats();
+                    assert_eq!(stats.series, 1);
+                    assert!(fresh.store.oldest() <= fresh.store.newest());
+                    assert!(fresh.store.unready().is_none());
+                    assert_eq!(named(&fresh.store, "up", 0, i64::MAX).len(), 1);
+                }
+            });
+        }
+        for step in 1..=200 {
+            put(&fresh.store, &[(&up, step, 1.0)]);
+            if step % 50 == 0 {
+                fresh.store.compact(Timestamp::from_millis(step), Compaction::All).unwrap();
+            }
+        }
+        is_done.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(named(&fresh.store, "up", 0, i64::MAX)[0].values.len(), 201);
 }

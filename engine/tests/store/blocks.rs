@@ -194,6 +194,50 @@ fn a_deletion_within_blocks_leaves_the_rest() {
     assert!(mean.batches[0].column(0).as_primitive::<Float64Type>().value(0) > 0.0);
 }
 
+/// Blocks that a read has used stay in memory; the next read must see what has changed since.
+#[test]
+fn blocks_that_were_read_follow_every_change() {
+    let fresh = Fresh::new();
+    (0..2).for_each(|day| put_day(&fresh.store, day));
+    // Memory has no compacted samples after an opening.
+    let fresh = fresh.reopened();
+    let pod = [Matcher::equal("pod", "7")];
+    let read = |from: i64, until: i64| {
+        let samples = fresh.store.select(&pod, from, until, usize::MAX).unwrap();
+        samples.into_iter().flat_map(|series| series.timestamps.into_iter().zip(series.values)).collect::<Vec<_>>()
+    };
+    let value = |when: i64| 7_000.0 + (when % 977) as f64;
+    let mut expected: Vec<(i64, f64)> =
+        (0..2 * 1_440).map(|minute| (minute * 60_000, value(minute * 60_000))).collect();
+    let check = |expected: &[(i64, f64)], step: &str| {
+        for (from, until) in [(3 * HOUR, 5 * HOUR), (4 * HOUR, 30 * HOUR), (0, 2 * DAY), (3 * HOUR, 5 * HOUR)] {
+            let within: Vec<_> = expected.iter().copied().filter(|(when, _)| (from..=until).contains(when)).collect();
+            for _ in 0..2 {
+                assert_eq!(read(from, until), within, "{step}: {from} to {until}");
+            }
+        }
+    };
+    assert_eq!(fresh.store.stats().block_cache_bytes, 0);
+    check(&expected, "opened");
+    assert!(fresh.store.stats().block_cache_bytes > 0);
+    let delete = |from: i64, until: i64| {
+        let what = Deletion { matchers: pod.to_vec(), from: Some(at(from)), until: Some(at(until)), dry_run: false };
+        fresh.store.delete(&what).unwrap();
+    };
+    delete(4 * HOUR, 4 * HOUR + 600_000);
+    expected.retain(|(when, _)| !(4 * HOUR..=4 * HOUR + 600_000).contains(when));
+    check(&expected, "a part of a block is deleted");
+    put(&fresh.store, &[(&labels(&[("__name__", "load"), ("pod", "7")]), 4 * HOUR + 1, 5.0)]);
+    expected.push((4 * HOUR + 1, 5.0));
+    expected.sort_by_key(|sample| sample.0);
+    check(&expected, "a late sample");
+    fresh.store.compact(at(3 * DAY), Compaction::All).unwrap();
+    check(&expected, "compacted");
+    delete(0, 29 * HOUR);
+    expected.retain(|(when, _)| *when > 29 * HOUR);
+    check(&expected, "whole blocks are deleted");
+}
+
 /// A read that ends early must not keep its transaction, which would prevent checkpoints.
 #[test]
 fn a_read_over_the_limit_prevents_no_checkpoint() {

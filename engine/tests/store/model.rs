@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use almanac_engine::{
-    series::{Labels, Matcher, SampleSource, is_stale, stale_marker},
+    series::{Labels, Matcher, SampleSource, SeriesSamples, is_stale, stale_marker},
     store::{Compaction, Deletion, SampleBatch, SqlLimits, Store, StoreOptions},
 };
 use almanac_models::Timestamp;
@@ -19,6 +19,10 @@ enum Op {
     /// Deletes samples of one series, or of all, within a span that may be open.
     Delete(Option<u8>, Option<i64>, Option<i64>),
     Reopen,
+    /// Reads spans, each twice, so that the second may need no statement.
+    Read(Vec<(i64, i64)>),
+    /// Loads samples of compacted segments into memory: the time, and an age.
+    Load(i64, i64),
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -29,7 +33,10 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (any::<bool>(), 0..20_000_000_i64).prop_map(|(all, now)| Op::Compact(all, now)),
         2 => (proptest::option::weighted(0.8, 0..4_u8), proptest::option::of(-40..40_i64), proptest::option::of(-40..40_i64))
             .prop_map(|(series, from, until)| Op::Delete(series, from, until)),
-        1 => Just(Op::Reopen),
+        2 => Just(Op::Reopen),
+        3 => proptest::collection::vec((-45..45_i64, 0..60_i64), 1..5)
+            .prop_map(|spans| Op::Read(spans.into_iter().map(|(start, length)| (start, start + length)).collect())),
+        2 => (-45..60_i64, prop_oneof![0..50_i64, Just(i64::MAX)]).prop_map(|(now, age)| Op::Load(now, age)),
     ]
 }
 
@@ -43,11 +50,24 @@ fn value(code: u8) -> f64 {
 
 type Model = BTreeMap<u8, BTreeMap<i64, u8>>;
 
-/// Checks that the store returns the model's samples of a span.
+/// Checks that the store returns the model's samples of a span, and the newest one of each series.
 fn check(store: &Store, model: &Model, start: i64, end: i64) {
-    let found: Model = store
-        .select(&[Matcher::equal("__name__", "m")], start, end, usize::MAX)
-        .unwrap()
+    let matchers = [Matcher::equal("__name__", "m")];
+    let found = coded(store.select(&matchers, start, end, usize::MAX).unwrap());
+    let mut expected: Model = model
+        .iter()
+        .map(|(&series, samples)| (series, samples.range(start..=end).map(|(&t, &v)| (t, v)).collect()))
+        .filter(|(_, samples): &(u8, BTreeMap<i64, u8>)| !samples.is_empty())
+        .collect();
+    assert_eq!(found, expected);
+    let newest = coded(store.select_newest(&matchers, start, end, usize::MAX).unwrap());
+    expected.values_mut().for_each(|samples| *samples = samples.pop_last().into_iter().collect());
+    assert_eq!(newest, expected);
+}
+
+/// Returns samples of the store as the model has them.
+fn coded(found: Vec<SeriesSamples>) -> Model {
+    found
         .into_iter()
         .map(|series| {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the values are 1 to 3")]
@@ -56,13 +76,7 @@ fn check(store: &Store, model: &Model, start: i64, end: i64) {
             let samples = series.timestamps.iter().copied().zip(series.values.into_iter().map(code)).collect();
             (series.labels.get("n").unwrap().parse().unwrap(), samples)
         })
-        .collect();
-    let expected: Model = model
-        .iter()
-        .map(|(&series, samples)| (series, samples.range(start..=end).map(|(&t, &v)| (t, v)).collect()))
-        .filter(|(_, samples): &(u8, BTreeMap<i64, u8>)| !samples.is_empty())
-        .collect();
-    assert_eq!(found, expected);
+        .collect()
 }
 
 proptest! {
@@ -71,8 +85,8 @@ proptest! {
     /// After any order of appends, compactions, deletions and restarts the store contains the last write of each
     /// sample.
     #[test]
-    fn any_history_gives_the_last_writes(ops in proptest::collection::vec(op(), 1..14), recent in 0..200_usize) {
-        // Memory for few samples, so that most reads use the disk.
+    fn any_history_gives_the_last_writes(ops in proptest::collection::vec(op(), 1..14), recent in prop_oneof![0..200_usize, Just(1_000_000)]) {
+        // Memory for few samples, so that most reads use the disk; or for all, and for blocks that were read.
         let options = StoreOptions { recent_bytes: recent * 16, hot_rows: 20, ..StoreOptions::default() };
         let mut fresh = Fresh::with(options.clone());
         let mut model = Model::new();
@@ -112,6 +126,13 @@ proptest! {
                     prop_assert_eq!(report.samples, deleted as u64);
                 }
                 Op::Reopen => fresh = fresh.reopened_with(options.clone()),
+                Op::Read(spans) => {
+                    for (start, end) in spans {
+                        check(&fresh.store, &model, start, end);
+                        check(&fresh.store, &model, start, end);
+                    }
+                }
+                Op::Load(now, age) => fresh.store.load_older(Timestamp::from_millis(now), age),
             }
             check(&fresh.store, &model, i64::MIN, i64::MAX);
             check(&fresh.store, &model, -10, 5);

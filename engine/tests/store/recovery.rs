@@ -5,16 +5,17 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use almanac_engine::{
-    series::SeriesSamples,
-    store::{Compaction, SampleBatch, Store, StoreError, StoreOptions},
+    series::{Matcher, SeriesSamples},
+    store::{Compaction, Deletion, SampleBatch, Store, StoreError, StoreOptions},
 };
 use almanac_models::Timestamp;
 use duckdb::Connection;
 
-use crate::support::{CHILD, Fresh, all, child, labels, put};
+use crate::support::{CHILD, Fresh, all, child, labels, named, put};
 
 fn log_of(path: &Path) -> PathBuf {
     path.with_extension("duckdb.wal")
@@ -167,6 +168,35 @@ fn a_log_without_its_file_is_refused_and_kept() {
     assert!(!killed.path.exists());
 }
 
+/// DuckDB follows a link to the file, and so do the log and everything beside it.
+#[cfg(unix)]
+#[test]
+fn a_link_to_a_store_is_the_store() {
+    let (folder, links) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (path, link) = (folder.path().join("real.duckdb"), links.path().join("link.duckdb"));
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let up = labels(&[("__name__", "up")]);
+    // The first opening creates the file.
+    for round in 0..2 {
+        let store = open(&link).unwrap();
+        put(&store, &[(&up, round, 0.5)]);
+        assert!(store.stats().wal_bytes > 0);
+        assert!(log_of(&path).exists() && state_of(&path).exists());
+        assert_eq!(fs::read_dir(links.path()).unwrap().count(), 1);
+        // As after a kill that lost the log.
+        let copy = tempfile::tempdir().unwrap();
+        let (copied, copied_link) = (copy.path().join("real.duckdb"), copy.path().join("link.duckdb"));
+        fs::copy(&path, &copied).unwrap();
+        fs::copy(state_of(&path), state_of(&copied)).unwrap();
+        std::os::unix::fs::symlink(&copied, &copied_link).unwrap();
+        let lacking = open(&copied_link).unwrap();
+        assert_eq!(lacking.stats().samples_lost, 1, "round {round}");
+        lacking.close().unwrap();
+        store.close().unwrap();
+    }
+    assert_eq!(rows(&open(&path).unwrap()), 2);
+}
+
 #[cfg(unix)]
 /// The log is bounded without a compaction, so that an opening has little to read again.
 #[test]
@@ -221,6 +251,82 @@ fn an_opening_that_loads_samples_later_answers_alike() {
             now = write(&fresh.store, &[(5, at, 9.0), (6, 120_500 + at, 1.0), (7, 299_000, 5.0), (8, at + 1, 6.0)]);
             assert_eq!(stored(&fresh.store), now, "round {round}, {loaded_rows}");
         }
+    }
+}
+
+/// After an opening the newest samples of compacted segments are loaded, with late versions of them, and later writes find them.
+#[test]
+fn the_newest_compacted_samples_are_loaded_after_an_opening() {
+    const MINUTE: i64 = 60_000;
+    let one = labels(&[("__name__", "load"), ("pod", "1")]);
+    let old = labels(&[("__name__", "load"), ("pod", "old")]);
+    let fresh = Fresh::new();
+    let samples: Vec<_> = (0..600).map(|step| (&one, step * MINUTE, step as f64)).collect();
+    put(&fresh.store, &samples);
+    put(&fresh.store, &[(&old, 0, 1.0)]);
+    let now = Timestamp::from_millis(600 * MINUTE);
+    fresh.store.compact(now, Compaction::All).unwrap();
+    put(&fresh.store, &[(&one, 590 * MINUTE, -1.0)]);
+    let fresh = fresh.reopened();
+    assert_eq!(fresh.store.stats().samples_recent, 0);
+    fresh.store.load_older(now, 90 * MINUTE);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while fresh.store.stats().samples_recent == 0 && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // From 90 minutes before the newest sample on.
+    assert_eq!(fresh.store.stats().samples_recent, 91);
+    let last_hour = || named(&fresh.store, "load", 540 * MINUTE, 600 * MINUTE).remove(0).values;
+    let mut expected: Vec<f64> = (540..600).map(f64::from).collect();
+    expected[50] = -1.0;
+    assert_eq!(last_hour(), expected);
+    let repeated = put(&fresh.store, &[(&one, 580 * MINUTE, 580.0), (&one, 581 * MINUTE, -2.0)]);
+    assert_eq!((repeated.written, repeated.unchanged), (1, 1), "memory knows the compacted samples");
+    expected[41] = -2.0;
+    assert_eq!(last_hour(), expected);
+    assert_eq!(
+        named(&fresh.store, "load", 0, 600 * MINUTE).iter().map(|series| series.values.len()).sum::<usize>(),
+        601
+    );
+    let until = Some(Timestamp::from_millis(595 * MINUTE));
+    let what = Deletion { matchers: vec![Matcher::equal("pod", "1")], from: None, until, dry_run: false };
+    fresh.store.delete(&what).unwrap();
+    assert_eq!(last_hour(), [596.0, 597.0, 598.0, 599.0]);
+}
+
+/// Waits until the loader that was started has put samples into memory, and returns how many there are once the number stays.
+fn loaded(store: &Store) -> u64 {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let mut before = 0;
+    while Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(200));
+        let now = store.stats().samples_recent;
+        if now > 0 && now == before {
+            return now;
+        }
+        before = now;
+    }
+    before
+}
+
+/// A wrong estimate of the samples in a time, by one sample of years before, shortens the time and never passes the bound.
+#[test]
+fn what_an_opening_loads_stays_within_its_memory() {
+    const MINUTE: i64 = 60_000;
+    let names: Vec<_> = (0..20).map(|pod| labels(&[("__name__", "load"), ("pod", &pod.to_string())])).collect();
+    for first in [0, -1_000_000 * MINUTE] {
+        let fresh = Fresh::new();
+        put(&fresh.store, &[(&names[0], first, 1.0)]);
+        let samples: Vec<_> =
+            (1..600).flat_map(|step| names.iter().map(move |one| (one, step * MINUTE, step as f64))).collect();
+        put(&fresh.store, &samples);
+        fresh.store.compact(Timestamp::from_millis(600 * MINUTE), Compaction::All).unwrap();
+        // Room for 3,584 samples, of which 896 may come from an opening; 90 minutes have 1,820.
+        let fresh = fresh.reopened_with(StoreOptions { recent_bytes: 64 << 10, ..StoreOptions::default() });
+        fresh.store.load_older(Timestamp::from_millis(600 * MINUTE), 90 * MINUTE);
+        let held = loaded(&fresh.store);
+        assert!((400..=896).contains(&held), "{held} from {first}");
+        assert_eq!(all(&fresh.store).iter().map(|series| series.values.len()).sum::<usize>(), 20 * 599 + 1);
     }
 }
 
@@ -314,6 +420,22 @@ fn a_store_opens_on_a_full_disk_and_serves_reads() {
     assert_eq!((rows(&store), store.stats().samples_lost), (90_000, 0));
 }
 
+/// Changes a bit in the last block of the file that the cold segment of a closed store uses.
+fn damage_last_block(path: &Path) {
+    let raw = Connection::open(path).unwrap();
+    let table: String = raw
+        .query_row("SELECT 'store.cold_' || segment_id FROM store.segments WHERE kind = 'cold'", [], |row| row.get(0))
+        .unwrap();
+    let block: usize = raw
+        .query_row(&format!("SELECT max(block_id) FROM pragma_storage_info('{table}')"), [], |row| row.get(0))
+        .unwrap();
+    raw.close().unwrap();
+    // Three headers of 4 KiB precede the blocks of 64 KiB.
+    let mut bytes = fs::read(path).unwrap();
+    bytes[3 * 4_096 + block * 65_536 + 32_000] ^= 1;
+    fs::write(path, bytes).unwrap();
+}
+
 #[test]
 fn a_damaged_block_is_told_apart_and_counted() {
     let Fresh { store, path, folder } = Fresh::new();
@@ -327,25 +449,21 @@ fn a_damaged_block_is_told_apart_and_counted() {
     store.append(batch).unwrap().wait().unwrap();
     store.compact(Timestamp::from_millis(0), Compaction::All).unwrap();
     store.close().unwrap();
-    let raw = Connection::open(&path).unwrap();
-    let table: String = raw
-        .query_row("SELECT 'store.cold_' || segment_id FROM store.segments WHERE kind = 'cold'", [], |row| row.get(0))
-        .unwrap();
-    let block: usize = raw
-        .query_row(&format!("SELECT max(block_id) FROM pragma_storage_info('{table}')"), [], |row| row.get(0))
-        .unwrap();
-    raw.close().unwrap();
-    // Three headers of 4 KiB precede the blocks of 64 KiB.
-    let mut bytes = fs::read(&path).unwrap();
-    bytes[3 * 4_096 + block * 65_536 + 32_000] ^= 1;
-    fs::write(&path, bytes).unwrap();
+    damage_last_block(&path);
     let store = open(&path).unwrap();
     let error = store.select_samples().unwrap_err();
     assert!(matches!(error, StoreError::DamagedBlock { .. }), "{error:?}");
     assert!(!error.to_string().contains('\n'));
     assert!(store.stats().damaged_blocks >= 1);
-    // Writes go on.
+    // Writes go on, and a load of older samples counts the damage and ends.
     put(&store, &[(&labels(&[("__name__", "down")]), 1, 1.0)]);
+    let before = store.stats().damaged_blocks;
+    store.load_older(Timestamp::from_millis(200_000), 200_000);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while store.stats().damaged_blocks == before && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(store.stats().damaged_blocks, before + 1);
     drop(folder);
 }
 

@@ -7,10 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use almanac_api::grouped;
 use chrono::Utc;
 
 use super::{
-    report::{at_most, grouped},
+    report::at_most,
     sender::send,
     server::Server,
     stream::{Request, Shape, Stream},

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use almanac_api::grouped;
+
 use super::{
     learning::Learning,
     profile::{Profile, QUERY_RATIO, RESTART},
@@ -223,19 +225,6 @@ fn cell(value: f64, digits: usize) -> String {
     if digits == 0 && (1e3..1e15).contains(&value) { grouped(value.round() as u64) } else { number(value, digits) }
 }
 
-/// Formats a count with a comma after each three digits.
-pub(super) fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (idx, digit) in digits.chars().enumerate() {
-        if idx > 0 && (digits.len() - idx).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// Returns a lower limit, and whether the value meets it.
 fn at_least(value: f64, least: f64) -> String {
     judged(&[(format!("≥ {}", cell(least, 0)), value >= least)]).unwrap_or_default()
@@ -255,14 +244,6 @@ fn judged(limits: &[(String, bool)]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn counts_are_grouped() {
-        let cases = [(0, "0"), (999, "999"), (1_000, "1,000"), (45_678, "45,678"), (1_234_567, "1,234,567")];
-        for (count, expected) in cases {
-            assert_eq!(grouped(count), expected);
-        }
-    }
 
     #[test]
     fn limits_are_judged() {

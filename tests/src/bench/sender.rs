@@ -15,7 +15,7 @@ use super::stream::Request;
 /// newest of any series; real senders are seconds apart.
 const LEAD_MAX: usize = 180;
 
-/// Most times that a connection is told to wait.
+/// Most answers with 429 that a connection takes before the run fails.
 const BUSY_MAX: usize = 3_000;
 
 /// Result of sending a stream.

@@ -15,9 +15,9 @@ use super::{
 
 /// Budgets of the configuration: bodies, queue, recent samples, labels.
 const CONFIG: &str = "[server]\nmax_in_flight = \"32MiB\"\n[store]\nqueue = \"4MiB\"\nrecent = \"16MiB\"\nmax_label_memory = \"16MiB\"\n";
-/// Their sum, recent samples with an eighth of spare room; beside them the rows of a log of 64 MiB in DuckDB's memory, which are twice as
+/// Their sum, recent samples with an eighth of spare room; beside them the rows of a log of 32 MiB in DuckDB's memory, which are twice as
 /// long there, what a compaction or a query takes for a while, and the program with its threads.
-const PROMISED: u64 = (32 + 4 + 18 + 16 + 128 + 192) << 20;
+const PROMISED: u64 = (32 + 4 + 18 + 16 + 64 + 192) << 20;
 /// Time of the load.
 const DURING: Duration = Duration::from_secs(12);
 /// Longest time until the service works in its limit.

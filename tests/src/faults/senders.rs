@@ -31,9 +31,9 @@ const DURING: Duration = Duration::from_secs(8);
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Short limits for connections that stall, and budgets that a flood fills.
 const CONFIG: &str = "[server]\nheader_timeout = \"2s\"\nbody_timeout = \"2s\"\nmax_in_flight = \"64MiB\"\n[store]\nqueue = \"2MiB\"\nrecent = \"32MiB\"\n";
-/// The budgets, recent samples with an eighth of spare room; beside them the rows of a log of 64 MiB in DuckDB's memory, which are twice as long
+/// The budgets, recent samples with an eighth of spare room; beside them the rows of a log of 32 MiB in DuckDB's memory, which are twice as long
 /// there, what a compaction takes for a while, and the program with its threads.
-const PROMISED: u64 = (64 + 2 + 36 + 128 + 256) << 20;
+const PROMISED: u64 = (64 + 2 + 36 + 64 + 256) << 20;
 /// First series of the flood.
 const FLOOD_SERIES: u32 = 1_000;
 /// First timestamp of the flood.

@@ -13,6 +13,7 @@ use chrono::Utc;
 
 use super::{
     flat::{Verdict, judge},
+    plan::ALL_SEEN_S,
     report::{Report, series_table},
     run::{Options, run},
 };
@@ -64,7 +65,7 @@ pub fn write(almanac: &Path, words: impl IntoIterator<Item = String>) -> Result<
             sample.seconds, sample.errors
         );
     })?;
-    let settled_s = SETTLED * outcome.raw_s;
+    let settled_s = (SETTLED * outcome.raw_s).max(ALL_SEEN_S);
     let growth = judge(&outcome.samples, f64::from(u32::try_from(settled_s)?))?;
     let mut failures = outcome.failures.clone();
     let grows = growth.iter().filter(|growth| growth.verdict == Verdict::Grows);
@@ -81,7 +82,7 @@ pub fn write(almanac: &Path, words: impl IntoIterator<Item = String>) -> Result<
         failures,
     };
     writeln!(stdout, "{report}")?;
-    // A run that failed replaces the document only when it is told to; the document says so then.
+    // A run that failed replaces the document only with --output; the document says that it failed.
     let is_good = !report.is_short && report.failures.is_empty();
     let file = output.or_else(|| is_good.then(|| PathBuf::from(DOCUMENT)));
     if let Some(file) = file.filter(|file| file.as_os_str() != "-") {

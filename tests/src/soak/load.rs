@@ -193,7 +193,7 @@ impl Load {
                     self.note_time(1, started.elapsed());
                     self.answers[reader].fetch_add(1, Ordering::Relaxed);
                 }
-                // On a busy machine a statement may miss its deadline; the report says how many do.
+                // Counted apart: on a machine with other work it says more about the machine.
                 Err(error) if error.contains(DEADLINE) => {
                     self.late.fetch_add(1, Ordering::Relaxed);
                 }

@@ -4,13 +4,16 @@
 use almanac_engine::series::{Labels, METRIC_NAME};
 
 /// Ticks between two replacements.
-const CHURN_TICKS: u64 = 20;
+const CHURN_TICKS: u64 = 10;
 /// Each replacement concerns one of so many slots.
 const CHURN_SHARE: u64 = 10;
 /// Series of a slot, after which the first one returns.
-const GENERATIONS: u64 = 3;
+const GENERATIONS: u64 = 2;
 /// Distance between samples of a slot, in milliseconds.
 pub(super) const TICK_MS: i64 = 1_000;
+
+/// Time after which every series was there, in seconds: no more are added.
+pub(super) const ALL_SEEN_S: u64 = CHURN_TICKS * CHURN_SHARE * GENERATIONS * TICK_MS.unsigned_abs() / 1_000;
 
 /// Which samples are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

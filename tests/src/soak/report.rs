@@ -45,8 +45,8 @@ impl fmt::Display for Report {
         }
         writeln!(
             f,
-            "The real service, everything at once: {series} samples a second by remote write, of {series} series that are alive at once; every 20 s a tenth of the series ends with a\n\
-             stale marker and is replaced, three series in turn for each. The service scrapes itself each second, looks for work of compaction and retention every 2 s, and does a full compaction 5 s\n\
+            "The real service, everything at once: {series} samples a second by remote write, of {series} series that are alive at once; every 10 s a tenth of the series ends with a\n\
+             stale marker and is replaced, two series in turn for each. The service scrapes itself each second, looks for work of compaction and retention every 2 s, and does a full compaction 5 s\n\
              after the last one (by itself it leaves samples of the last two hours as they are). It keeps samples for {raw_s} s and the rest for {} s, chooses and fits signals of steps of\n\
              one second again and again, and advises every 5 s. One reader each asks by PromQL, by SQL and for advice, with 0.3 s between questions, and 20 cache events a second arrive.\n",
             2 * raw_s
@@ -60,7 +60,7 @@ impl fmt::Display for Report {
         writeln!(
             f,
             "Theil–Sen slope over the second half of the run, per hour, with its 95 % interval, which takes the samples, ten seconds apart, as independent. A growth above the bound is an error; in a run of less than four\n\
-             retentions nothing is judged, since the service still fills up.\n"
+             retentions, or before every series was there, nothing is judged, since the service still fills up.\n"
         )?;
         let mut table =
             Table::new(&["quantity", "unit", "median", "growth per hour", "95 % interval", "bound", "verdict"]);

@@ -294,6 +294,7 @@ fn store_registry(stats: &StoreStats, in_flight: u64) -> Registry {
     gauge("store_samples_late", "Samples in late segments", stats.samples_late);
     gauge("store_samples_cold", "Samples in cold segments", stats.samples_cold);
     gauge("store_samples_recent", "Samples held in memory", stats.samples_recent);
+    gauge("store_block_cache_bytes", "Memory of compressed samples that queries have read", stats.block_cache_bytes);
     gauge("store_segments", "Segments of all kinds", stats.segments);
     gauge("store_file_bytes", "Size of the database file", stats.file_bytes);
     gauge("store_wal_bytes", "Size of the write-ahead log", stats.wal_bytes);

@@ -377,6 +377,14 @@ pub(super) fn write_labels(out: &mut Vec<u8>, labels: &Labels) {
 }
 
 pub(super) fn write_string(out: &mut Vec<u8>, text: &str) {
+    // Whether a text needs an escape is found for many bytes at once, and few do.
+    let needs_escape = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+    if !text.bytes().fold(false, |found, byte| found | needs_escape(byte)) {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+        return;
+    }
     // Writing to a `Vec` cannot fail, so the result is ignored here and below.
     let _ = serde_json::to_writer(out, text);
 }

@@ -46,6 +46,11 @@ impl From<StoreError> for ApiError {
                 Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", "no space is left on the disk of the store")
                     .retry_after(Duration::from_secs(30))
             }
+            StoreError::ReadOnly { .. } => {
+                tracing::error!(error = %message, "the disk takes no writes");
+                let text = "the disk of the store takes no writes";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "disk_read_only", text).retry_after(Duration::from_secs(30))
+            }
             // Errors of opening a store, which no request does, or internal faults.
             StoreError::Locked { .. }
             | StoreError::Exists { .. }

@@ -71,7 +71,7 @@ pub(in crate::advise) fn one_series(
     let end_ms = now.millis().div_euclid(step_ms) * step_ms;
     let start_ms = end_ms - (history_ms / step_ms) * step_ms;
     let max_steps = usize::try_from(history_ms / step_ms).unwrap_or(usize::MAX).saturating_add(1);
-    let limits = EvalLimits { max_steps, ..EvalLimits::default() };
+    let limits = EvalLimits { max_steps, ..EvalLimits::background() };
     let mut series = signal::range(store, &query, start_ms, end_ms, step_ms, &limits).map_err(failed)?;
     // A history is one of numbers.
     series.retain(|one| !one.timestamps.is_empty());

@@ -62,7 +62,7 @@ impl Advisor for Rightsizing {
         }
     }
 
-    /// Compares requests by their size: within [`MOVED`] they are the same, beyond it the need has moved. The promised
+    /// Compares requests by their size: within `MOVED` they are the same, beyond it the need has moved. The promised
     /// idle share is similar at every size and does not distinguish them.
     fn difference(new: &Setting<'_>, old: &Setting<'_>) -> Difference {
         if new.proposed == old.proposed {

@@ -64,7 +64,7 @@ pub(in crate::learn) fn compare_peers(
 
 fn evaluate_peers(source: &dyn SampleSource, expr: &str, grid: SignalGrid) -> Result<Vec<DenseRow>, LearnError> {
     let (start_ms, end_ms, step_ms) = (grid.start_ms, grid.end_ms, grid.step_ms);
-    Ok(range_dense(source, &parse(expr)?, start_ms, end_ms, step_ms, &EvalLimits::default())?.series)
+    Ok(range_dense(source, &parse(expr)?, start_ms, end_ms, step_ms, &EvalLimits::background())?.series)
 }
 
 /// Groups the series by their labels without the instance and returns a row for each span in which one differs from its

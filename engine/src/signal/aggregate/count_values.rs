@@ -15,7 +15,7 @@ use crate::signal::{
 pub(in crate::signal) fn count_values(
     name: &str,
     frame: &Frame,
-    groups: &Groups,
+    groups: &Groups<'_>,
     limits: &EvalLimits,
 ) -> Result<Frame, SignalError> {
     if name.is_empty() {

@@ -8,10 +8,14 @@ use crate::{
     },
 };
 
-/// The groups of the rows of a frame.
+/// The groups of the rows of a frame, or of several frames in turn.
 #[derive(Debug)]
-pub(in crate::signal) struct Groups {
-    /// Index of the group of each row.
+pub(in crate::signal) struct Groups<'q> {
+    /// Names by which rows are grouped, in order.
+    names: Vec<&'q str>,
+    without: bool,
+    interner: Interner,
+    /// Index of the group of each row of the last frame.
     pub(in crate::signal) of_row: Vec<usize>,
     /// Labels of each group, in order of first appearance.
     pub(in crate::signal) labels: Vec<Labels>,
@@ -21,35 +25,51 @@ pub(in crate::signal) struct Groups {
     delays: bool,
 }
 
-impl Groups {
-    /// Groups the rows. `without` also ignores the metric name.
-    pub(in crate::signal) fn new(frame: &Frame, grouping: &Grouping) -> Self {
+impl<'q> Groups<'q> {
+    /// Groups the rows of a frame. `without` also ignores the metric name.
+    pub(in crate::signal) fn new(frame: &Frame, grouping: &'q Grouping) -> Self {
+        let mut groups = Self::empty(grouping);
+        groups.add(&frame.rows);
+        groups
+    }
+
+    /// Returns no groups yet.
+    pub(in crate::signal) fn empty(grouping: &'q Grouping) -> Self {
         let mut names: Vec<&str> = grouping.names.iter().map(String::as_str).collect();
         if grouping.without {
             names.push(METRIC_NAME);
         }
         names.sort_unstable();
-        let mut interner = Interner::default();
-        let mut groups = Self {
-            of_row: Vec::with_capacity(frame.rows.len()),
+        Self {
+            names,
+            without: grouping.without,
+            interner: Interner::default(),
+            of_row: Vec::new(),
             labels: Vec::new(),
             drops_name: Vec::new(),
-            delays: frame.rows.iter().any(RowLabels::delays),
-        };
-        for row in &frame.rows {
+            delays: false,
+        }
+    }
+
+    /// Adds the rows of a further frame.
+    pub(in crate::signal) fn add(&mut self, rows: &[RowLabels]) {
+        let Self { names, without, interner, .. } = self;
+        self.delays |= rows.iter().any(RowLabels::delays);
+        self.of_row.clear();
+        self.of_row.reserve(rows.len());
+        for row in rows {
             let id = if names.is_empty() {
                 interner.id(std::iter::empty())
             } else {
-                interner.id(row.iter().filter(|(name, _)| names.binary_search(name).is_ok() != grouping.without))
+                interner.id(row.iter().filter(|(name, _)| names.binary_search(name).is_ok() != *without))
             };
-            if id == groups.labels.len() {
-                groups.labels.push(if grouping.without { row.without(&names) } else { row.only(&names) });
-                groups.drops_name.push(false);
+            if id == self.labels.len() {
+                self.labels.push(if *without { row.without(names) } else { row.only(names) });
+                self.drops_name.push(false);
             }
-            groups.drops_name[id] |= row.drops_name();
-            groups.of_row.push(id);
+            self.drops_name[id] |= row.drops_name();
+            self.of_row.push(id);
         }
-        groups
     }
 
     /// Returns a row for a group with these labels.

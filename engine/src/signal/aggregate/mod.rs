@@ -8,4 +8,4 @@ mod reduce;
 pub(super) use count_values::count_values;
 pub(super) use groups::Groups;
 pub(super) use rank::{RankBy, limit_ratio, quantile, rank};
-pub(super) use reduce::reduce;
+pub(super) use reduce::{Reduction, reduce};

@@ -19,7 +19,7 @@ pub(in crate::signal) enum RankBy {
 }
 
 /// `quantile`: one row for each group. `level` has one quantile for each step.
-pub(in crate::signal) fn quantile(level: &[f64], frame: &Frame, groups: &Groups) -> Frame {
+pub(in crate::signal) fn quantile(level: &[f64], frame: &Frame, groups: &Groups<'_>) -> Frame {
     let mut result = Frame::new(frame.steps);
     let mut values = Vec::new();
     for (id, rows) in groups.rows().into_iter().enumerate() {
@@ -46,7 +46,7 @@ pub(in crate::signal) fn rank(
     name: &'static str,
     k: &[f64],
     frame: &Frame,
-    groups: &Groups,
+    groups: &Groups<'_>,
 ) -> Result<Frame, SignalError> {
     let counts = k.iter().map(|k| count(name, *k)).collect::<Result<Vec<usize>, _>>()?;
     let mut kept = Frame {

@@ -5,7 +5,7 @@ use crate::signal::{
     EvalLimits, SignalError,
     frame::{ABSENT, Frame, is_absent, is_histogram},
     native,
-    plan::AggregateOp,
+    plan::{AggregateOp, Grouping},
     summation::{Kahan, Mean},
 };
 
@@ -26,46 +26,102 @@ trait Accumulator: Copy + Default {
 pub(in crate::signal) fn reduce(
     op: AggregateOp,
     frame: &Frame,
-    groups: &Groups,
+    grouping: &Grouping,
     at: usize,
     limits: &EvalLimits,
 ) -> Result<Frame, SignalError> {
     if frame.cells.iter().any(|cell| is_histogram(*cell)) && matches!(op, AggregateOp::Sum | AggregateOp::Avg) {
-        let is_mean = op == AggregateOp::Avg;
-        let floats = if is_mean { fold::<Average>(frame, groups, limits) } else { fold::<Sum>(frame, groups, limits) }?;
-        return native::aggregated(floats, is_mean, frame, &groups.of_row, at, limits);
+        let mut reduction = Reduction::new(op, grouping, frame.steps)?;
+        reduction.add(frame, limits)?;
+        let group_of = std::mem::take(&mut reduction.groups.of_row);
+        return native::aggregated(reduction.all_groups(), op == AggregateOp::Avg, frame, &group_of, at, limits);
     }
-    match op {
-        AggregateOp::Sum => fold::<Sum>(frame, groups, limits),
-        AggregateOp::Avg => fold::<Average>(frame, groups, limits),
-        AggregateOp::Min => fold::<Min>(frame, groups, limits),
-        AggregateOp::Max => fold::<Max>(frame, groups, limits),
-        AggregateOp::Count => fold::<Count>(frame, groups, limits),
-        AggregateOp::Group => fold::<Presence>(frame, groups, limits),
-        AggregateOp::Stdvar => fold::<Variance>(frame, groups, limits),
-        AggregateOp::Stddev => fold::<Variance>(frame, groups, limits).map(|mut frame| {
-            frame.map(f64::sqrt);
-            frame
-        }),
-        other => Err(SignalError::Unsupported { what: format!("aggregation {}", other.name()) }),
-    }
-    .map(Frame::compact)
+    let mut reduction = Reduction::new(op, grouping, frame.steps)?;
+    reduction.add(frame, limits)?;
+    Ok(reduction.finish())
 }
 
-/// Runs the accumulator `A` over the elements of each group at each step. Every group has a row.
-fn fold<A: Accumulator>(frame: &Frame, groups: &Groups, limits: &EvalLimits) -> Result<Frame, SignalError> {
-    let steps = frame.steps;
-    limits.check_cells(groups.labels.len() * steps)?;
-    let mut accumulators = vec![A::default(); groups.labels.len() * steps];
-    for (row, group) in groups.of_row.iter().enumerate() {
-        for (accumulator, cell) in accumulators[group * steps..(group + 1) * steps].iter_mut().zip(frame.row(row)) {
-            if !is_absent(*cell) && (A::HISTOGRAMS || !is_histogram(*cell)) {
-                accumulator.add(*cell);
+/// A reduction of frames with the same steps that arrive one after the other.
+pub(in crate::signal) struct Reduction<'q> {
+    op: AggregateOp,
+    steps: usize,
+    groups: Groups<'q>,
+    accumulators: Box<dyn Accumulators>,
+}
+
+impl<'q> Reduction<'q> {
+    /// Returns a reduction of nothing yet.
+    ///
+    /// # Errors
+    /// [`SignalError::Unsupported`] for an aggregation of another kind.
+    pub(in crate::signal) fn new(op: AggregateOp, grouping: &'q Grouping, steps: usize) -> Result<Self, SignalError> {
+        let accumulators: Box<dyn Accumulators> = match op {
+            AggregateOp::Sum => Box::new(Vec::<Sum>::new()),
+            AggregateOp::Avg => Box::new(Vec::<Average>::new()),
+            AggregateOp::Min => Box::new(Vec::<Min>::new()),
+            AggregateOp::Max => Box::new(Vec::<Max>::new()),
+            AggregateOp::Count => Box::new(Vec::<Count>::new()),
+            AggregateOp::Group => Box::new(Vec::<Presence>::new()),
+            AggregateOp::Stdvar | AggregateOp::Stddev => Box::new(Vec::<Variance>::new()),
+            other => return Err(SignalError::Unsupported { what: format!("aggregation {}", other.name()) }),
+        };
+        Ok(Self { op, steps, groups: Groups::empty(grouping), accumulators })
+    }
+
+    /// Adds the elements of a frame.
+    ///
+    /// # Errors
+    /// [`SignalError::TooManySamples`], [`SignalError::Cancelled`].
+    pub(in crate::signal) fn add(&mut self, frame: &Frame, limits: &EvalLimits) -> Result<(), SignalError> {
+        self.groups.add(&frame.rows);
+        let cells = self.groups.labels.len() * self.steps;
+        limits.check_cells(cells)?;
+        self.accumulators.add(frame, &self.groups.of_row, cells);
+        Ok(())
+    }
+
+    /// Returns the result: a row for each group with a value.
+    pub(in crate::signal) fn finish(self) -> Frame {
+        self.all_groups().compact()
+    }
+
+    /// Returns a row for each group.
+    fn all_groups(self) -> Frame {
+        let Self { op, steps, groups, accumulators } = self;
+        let rows = groups.labels.iter().enumerate().map(|(id, labels)| groups.row(id, labels.clone())).collect();
+        let mut frame = Frame { rows, cells: accumulators.finish(), steps, distinct: false };
+        if op == AggregateOp::Stddev {
+            frame.map(f64::sqrt);
+        }
+        frame
+    }
+}
+
+/// An accumulator for each group at each step.
+trait Accumulators {
+    /// Adds the elements of a frame. `of_row`: the group of each row; `cells`: number of accumulators of all groups so far.
+    fn add(&mut self, frame: &Frame, of_row: &[usize], cells: usize);
+
+    /// Returns the results, by group and step.
+    fn finish(self: Box<Self>) -> Vec<f64>;
+}
+
+impl<A: Accumulator> Accumulators for Vec<A> {
+    fn add(&mut self, frame: &Frame, of_row: &[usize], cells: usize) {
+        let steps = frame.steps;
+        self.resize(cells, A::default());
+        for (row, group) in of_row.iter().enumerate() {
+            for (accumulator, cell) in self[group * steps..(group + 1) * steps].iter_mut().zip(frame.row(row)) {
+                if !is_absent(*cell) && (A::HISTOGRAMS || !is_histogram(*cell)) {
+                    accumulator.add(*cell);
+                }
             }
         }
     }
-    let rows = groups.labels.iter().enumerate().map(|(id, labels)| groups.row(id, labels.clone())).collect();
-    Ok(Frame { rows, cells: accumulators.into_iter().map(A::finish).collect(), steps, distinct: false })
+
+    fn finish(self: Box<Self>) -> Vec<f64> {
+        self.into_iter().map(A::finish).collect()
+    }
 }
 
 #[derive(Clone, Copy, Default)]

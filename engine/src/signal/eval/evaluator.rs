@@ -64,7 +64,7 @@ impl Evaluator<'_> {
         })
     }
 
-    fn vector(&self, node: &Node, grid: &StepGrid) -> Result<Frame, SignalError> {
+    pub(super) fn vector(&self, node: &Node, grid: &StepGrid) -> Result<Frame, SignalError> {
         match self.eval(node, grid)? {
             Evaluated::Vector(frame) => Ok(frame),
             Evaluated::Scalar(_) => Err(SignalError::Kind { found: "a scalar", wanted: "an instant vector" }),
@@ -96,9 +96,9 @@ impl Evaluator<'_> {
                 let windows = windows.extended(range.selector.extension, &self.query_times);
                 let delays = self.limits.delays_names;
                 Ok(match self.samples.of(&range.selector) {
-                    Some(loaded) => RangeRows::stored(&loaded.series, loaded.one_metric, delays, windows),
+                    Some(selected) => RangeRows::stored(selected.iter(), selected.loaded.one_metric, delays, windows),
                     // A selector inside a subquery without steps was not read.
-                    None => RangeRows::stored(&[], true, delays, windows),
+                    None => RangeRows::stored([].iter(), true, delays, windows),
                 })
             }
             Node::Subquery(subquery) => {
@@ -118,6 +118,9 @@ impl Evaluator<'_> {
     }
 
     fn aggregate(&self, aggregate: &Aggregate, grid: &StepGrid) -> Result<Frame, SignalError> {
+        if let Some(frame) = self.reduced_in_parts(aggregate, grid)? {
+            return Ok(frame);
+        }
         let mut frame = self.vector(&aggregate.inner, grid)?;
         let without = |frame: Frame, at| native::without_histograms(frame, aggregate.op.name(), at, self.limits);
         match aggregate.op {
@@ -164,7 +167,7 @@ impl Evaluator<'_> {
                 }
                 aggregate::count_values(label, &frame, &Groups::new(&frame, &Grouping { names, without }), self.limits)
             }
-            op => aggregate::reduce(op, &frame, &groups(), aggregate.inner_start, self.limits),
+            op => aggregate::reduce(op, &frame, &aggregate.grouping, aggregate.inner_start, self.limits),
         }
     }
 

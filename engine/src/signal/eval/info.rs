@@ -3,11 +3,11 @@
 use hashbrown::{HashMap, HashSet};
 
 use crate::{
-    series::{Labels, METRIC_NAME, MatchOp, Matcher, SampleSource},
+    series::{Labels, METRIC_NAME, MatchOp, Matcher, Part, SampleSource},
     signal::{
         EvalLimits, SignalError,
         frame::{Frame, RowLabels, StepGrid, is_absent, is_histogram},
-        native,
+        native::{self, Read},
         plan::{Node, Selector},
         select::{LoadedSeries, SampleField, instant_frame},
         time::{QueryTimes, TimeShift},
@@ -136,13 +136,15 @@ impl InfoSeries {
         let at = |time: i64| times.query_times.shifted(selector.shift, time);
         let start_ms = at(times.grid.start_ms).saturating_sub(times.query_times.lookback_ms).saturating_add(1);
         let span = (start_ms, at(times.grid.last()));
-        let (series, _) = native::read(source, &selector.matchers, span, limits.max_samples, limits)?;
+        let Read { series, has_histograms, .. } =
+            native::read(source, &selector.matchers, span, Part::All, limits.max_samples, limits)?;
         if let Some(one) = series.iter().find(|one| one.values.iter().any(|value| is_histogram(*value))) {
             let message = format!("info series are floats, {} has histograms", one.labels);
             return Err(SignalError::Matching { message });
         }
-        let loaded = LoadedSeries { series, one_metric: false };
-        let frame = instant_frame(&loaded, &selector, times.grid, times.query_times, SampleField::Timestamp, limits)?;
+        let loaded = LoadedSeries { series, one_metric: false, has_histograms };
+        let frame =
+            instant_frame((&loaded).into(), &selector, times.grid, times.query_times, SampleField::Timestamp, limits)?;
         for (row, labels) in frame.rows.iter().enumerate() {
             let plain = labels.to_labels();
             for (step, time) in frame.row(row).iter().enumerate().filter(|(_, cell)| !is_absent(**cell)) {

@@ -31,7 +31,7 @@ pub fn instant(
     let limits = &limits.for_one_evaluation();
     let query = query.resolved(0, 0)?;
     let query_times = QueryTimes::new(&grid, limits);
-    let samples = QuerySamples::fetch(source, &query, &grid, &query_times, limits)?;
+    let samples = QuerySamples::fetch(source, &query, &grid, &query_times, limits.max_samples, limits)?;
     let span = QuerySpan { start_ms: time_ms, end_ms: time_ms, step_ms: 0 };
     let evaluator = Evaluator { source, query_times, samples, limits, span };
     let value = match query.root().unwrapped() {
@@ -207,7 +207,7 @@ impl<'a> RangeEvaluation<'a> {
         grid: StepGrid,
         take: &mut dyn FnMut(&Frame, &StepGrid) -> Result<(), SignalError>,
     ) -> Result<(), SignalError> {
-        match self.evaluate(&grid) {
+        match self.evaluate(&grid, self.most(&grid)) {
             Ok(frame) => {
                 take(&frame, &grid)?;
                 self.limits.arena.clear();
@@ -223,9 +223,20 @@ impl<'a> RangeEvaluation<'a> {
         }
     }
 
-    fn evaluate(&self, grid: &StepGrid) -> Result<Frame, SignalError> {
+    /// Returns the number of samples that an evaluation may read at a time. Halves that read almost as much as the whole,
+    /// because of long ranges, are no gain.
+    fn most(&self, grid: &StepGrid) -> usize {
+        let limits = &self.limits;
+        let steps = grid.last().saturating_sub(grid.start_ms);
+        let is_divisible = limits.range_samples < limits.max_samples
+            && grid.steps > 1
+            && steps.saturating_mul(2) >= QuerySamples::longest_span(&self.query, grid, &self.query_times);
+        if is_divisible { limits.range_samples } else { limits.max_samples }
+    }
+
+    fn evaluate(&self, grid: &StepGrid, most: usize) -> Result<Frame, SignalError> {
         let Self { source, query, query_times, limits, span } = self;
-        let samples = QuerySamples::fetch(*source, query, grid, query_times, limits)?;
+        let samples = QuerySamples::fetch(*source, query, grid, query_times, most, limits)?;
         let evaluator = Evaluator { source: *source, query_times: *query_times, samples, limits, span: *span };
         let found = evaluator.eval(self.query.root(), grid)?;
         // The last operation may have dropped histograms that were too many.

@@ -44,7 +44,7 @@ pub(super) fn rate(kind: RateKind, range: &RangeRows<'_>, limits: &EvalLimits) -
         inform_of_gauges(kind, &frame, range.at, limits);
         return frame.drop_names_strictly();
     }
-    let mut frame = Frame::new(range.windows.grid.steps);
+    let mut frame = Frame::for_rows(range.rows.len(), range.windows.grid.steps, limits);
     frame.distinct = range.distinct;
     for row in &range.rows {
         limits.check_cells(frame.cells.len() + frame.steps)?;

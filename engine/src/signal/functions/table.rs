@@ -103,6 +103,14 @@ impl Function {
         }
     }
 
+    /// Whether each element of the result is of one element of its only vector argument, with the same labels except for the
+    /// metric name.
+    pub(in crate::signal) fn is_by_element(&self) -> bool {
+        let vectors = self.args.iter().filter(|kind| matches!(kind, ValueKind::Vector | ValueKind::Matrix)).count();
+        let others = self.args.iter().all(|kind| *kind != ValueKind::String);
+        vectors == 1 && others && self.kind() == ValueKind::Vector && !ACROSS_ELEMENTS.contains(&self.name)
+    }
+
     const fn optional(self, optional: usize) -> Self {
         Self { count: ArgumentCount::Optional(optional), ..self }
     }
@@ -325,6 +333,10 @@ pub(in crate::signal) static FUNCTIONS: &[Function] = &[
 /// Most quantiles of `histogram_quantiles`, as in Prometheus.
 const MOST_QUANTILES: usize = 10;
 
+/// Functions of one vector that look at several of its elements, or at their order.
+const ACROSS_ELEMENTS: &[&str] =
+    &["absent", "absent_over_time", "histogram_fraction", "histogram_quantile", "sort", "sort_desc"];
+
 /// Functions that are experimental in Prometheus.
 pub(in crate::signal) const EXPERIMENTAL: &[&str] = &[
     "double_exponential_smoothing",
@@ -384,7 +396,7 @@ mod tests {
     fn names_are_unique() {
         let names: std::collections::HashSet<&str> = FUNCTIONS.iter().map(|function| function.name).collect();
         assert_eq!(names.len(), FUNCTIONS.len());
-        assert!(EXPERIMENTAL.iter().chain(IN_DURATIONS).all(|name| names.contains(name)));
+        assert!(EXPERIMENTAL.iter().chain(IN_DURATIONS).chain(ACROSS_ELEMENTS).all(|name| names.contains(name)));
         assert!(FUNCTIONS.iter().all(|function| function.counts().0 <= function.args.len()));
     }
 }

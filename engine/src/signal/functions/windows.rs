@@ -39,7 +39,7 @@ pub(super) fn each_row(
     limits: &EvalLimits,
     mut fill: impl FnMut(&RangeRow<'_>, &mut [f64]),
 ) -> Result<Frame, SignalError> {
-    let mut frame = Frame::new(range.windows.grid.steps);
+    let mut frame = Frame::for_rows(range.rows.len(), range.windows.grid.steps, limits);
     frame.distinct = range.distinct;
     for row in &range.rows {
         limits.check_cells(frame.cells.len() + frame.steps)?;

@@ -15,7 +15,7 @@ pub(super) use aggregate::aggregated;
 pub(super) use floats::{counted_changes, floats_of, floats_only, without_histograms};
 pub(super) use quantile::{NanRemark, fraction, quantile};
 pub(super) use rate::{RateOf, rate, smoothed};
-pub(super) use samples::read;
+pub(super) use samples::{Read, read};
 pub(super) use shape::{Shape, shape};
 pub(super) use sums::{RECONCILED, over_window};
 pub(super) use trim::trimmed;

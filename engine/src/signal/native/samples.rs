@@ -6,12 +6,21 @@ use hashbrown::HashMap;
 
 use crate::{
     histogram::Histogram,
-    series::{Labels, Matcher, SampleSource, SeriesHistograms, SeriesSamples, SourceError, is_stale},
+    series::{Labels, Matcher, Part, SampleSource, SeriesHistograms, SeriesSamples, SourceError, is_stale},
     signal::EvalLimits,
 };
 
-/// Returns the samples of a span in epoch milliseconds, of all series that satisfy every matcher, ordered by labels; and
-/// how much of `limit` they take.
+/// What was read.
+pub(in crate::signal) struct Read {
+    /// Ordered by labels.
+    pub(in crate::signal) series: Vec<SeriesSamples>,
+    /// How much of the limit they take.
+    pub(in crate::signal) samples: usize,
+    pub(in crate::signal) has_histograms: bool,
+}
+
+/// Returns the samples of a span in epoch milliseconds, of all series that satisfy every matcher. [`Part::Newest`] may
+/// return more than the newest.
 ///
 /// # Errors
 /// As [`SampleSource::select`].
@@ -19,16 +28,27 @@ pub(in crate::signal) fn read(
     source: &dyn SampleSource,
     matchers: &[Matcher],
     (start_ms, end_ms): (i64, i64),
+    part: Part,
     limit: usize,
     limits: &EvalLimits,
-) -> Result<(Vec<SeriesSamples>, usize), SourceError> {
-    let mut series = source.select(matchers, start_ms, end_ms, limit)?;
-    let floats: usize = series.iter().map(|one| one.timestamps.len()).sum();
+) -> Result<Read, SourceError> {
+    let mut series = match part {
+        Part::All => source.select(matchers, start_ms, end_ms, limit)?,
+        Part::Newest => source.select_newest(matchers, start_ms, end_ms, limit)?,
+    };
+    let count = |series: &[SeriesSamples]| series.iter().map(|one| one.timestamps.len()).sum::<usize>();
+    let mut floats = count(&series);
     let left = limit.saturating_sub(floats);
     let histograms = source.select_histograms(matchers, start_ms, end_ms, left)?;
     if histograms.is_empty() {
-        return Ok((series, floats));
+        return Ok(Read { series, samples: floats, has_histograms: false });
     }
+    if part == Part::Newest {
+        // The hint of a histogram depends on the floats before it.
+        series = source.select(matchers, start_ms, end_ms, limit)?;
+        floats = count(&series);
+    }
+    let left = limit.saturating_sub(floats);
     let weight: usize = histograms.iter().flat_map(|one| &one.histograms).map(|one| one.weight()).sum();
     if weight > left {
         return Err(SourceError::TooManySamples { limit });
@@ -44,7 +64,7 @@ pub(in crate::signal) fn read(
         series[idx] = merged(&series[idx], one, limits);
     }
     series.sort_by(|a, b| a.labels.cmp(&b.labels));
-    Ok((series, floats + weight))
+    Ok(Read { series, samples: floats + weight, has_histograms: true })
 }
 
 /// Returns the samples of both kinds by time. Of two at the same time the histogram counts.

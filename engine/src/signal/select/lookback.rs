@@ -1,6 +1,6 @@
 //! Evaluates instant selectors: the newest sample of each series within the look-back, at each step.
 
-use super::LoadedSeries;
+use super::SelectedSeries;
 use crate::{
     series::is_stale,
     signal::{
@@ -27,17 +27,17 @@ pub(in crate::signal) enum SampleField {
 /// # Errors
 /// [`SignalError::TooManySamples`], [`SignalError::Cancelled`].
 pub(in crate::signal) fn instant_frame(
-    loaded: &LoadedSeries,
+    selected: SelectedSeries<'_>,
     selector: &Selector,
     grid: &StepGrid,
     query_times: &QueryTimes,
     field: SampleField,
     limits: &EvalLimits,
 ) -> Result<Frame, SignalError> {
-    let mut frame = Frame::new(grid.steps);
-    frame.distinct = loaded.one_metric;
+    let mut frame = Frame::for_rows(selected.len(), grid.steps, limits);
+    frame.distinct = selected.loaded.one_metric;
     let times: Vec<i64> = grid.times().map(|time| query_times.shifted(selector.shift, time)).collect();
-    for series in &loaded.series {
+    for series in selected.iter() {
         limits.check_cells(frame.cells.len() + grid.steps)?;
         let row = frame.push_absent(RowLabels::selected(series.labels.clone(), limits.delays_names));
         // `next` is the first sample after the current time. Times never decrease, so that it only moves forward.
@@ -68,15 +68,15 @@ pub(in crate::signal) fn instant_frame(
 /// # Errors
 /// [`SignalError::TooManySamples`], [`SignalError::Cancelled`].
 pub(in crate::signal) fn smoothed_frame(
-    loaded: &LoadedSeries,
+    selected: SelectedSeries<'_>,
     selector: &Selector,
     grid: &StepGrid,
     query_times: &QueryTimes,
     limits: &EvalLimits,
 ) -> Result<Frame, SignalError> {
-    let mut frame = Frame::new(grid.steps);
-    frame.distinct = loaded.one_metric;
-    for series in &loaded.series {
+    let mut frame = Frame::for_rows(selected.len(), grid.steps, limits);
+    frame.distinct = selected.loaded.one_metric;
+    for series in selected.iter() {
         limits.check_cells(frame.cells.len() + grid.steps)?;
         let row = frame.push_absent(RowLabels::selected(series.labels.clone(), limits.delays_names));
         let kept = series.timestamps.iter().zip(&series.values).filter(|(_, value)| !is_stale(**value));

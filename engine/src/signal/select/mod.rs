@@ -4,6 +4,6 @@ mod fetch;
 mod lookback;
 mod span;
 
-pub(super) use fetch::{LoadedSeries, QuerySamples};
+pub(super) use fetch::{LoadedSeries, QuerySamples, SelectedSeries};
 pub(super) use lookback::{SampleField, instant_frame, smoothed_frame};
 pub(super) use span::Span;

@@ -1,9 +1,12 @@
 //! Computes the span of samples that each selector of a query reads.
 
-use crate::signal::{
-    frame::StepGrid,
-    plan::{Node, RangeSelector, Selector, Subquery},
-    time::{Extension, QueryTimes},
+use crate::{
+    series::Part,
+    signal::{
+        frame::StepGrid,
+        plan::{Node, RangeSelector, Selector, Subquery},
+        time::{Extension, QueryTimes},
+    },
 };
 
 /// A span of time in epoch milliseconds, both ends included.
@@ -49,11 +52,19 @@ impl QueryTimes {
         StepGrid { start_ms, step_ms, steps: usize::try_from(steps).unwrap_or(usize::MAX) }
     }
 
-    /// Calls `found` for each selector below `node` with the span that it reads when `node` is evaluated over `span`.
-    pub(in crate::signal) fn spans<'a>(&self, node: &'a Node, span: Span, found: &mut impl FnMut(&'a Selector, Span)) {
+    /// Calls `found` for each selector below `node` with what it reads when `node` is evaluated over `span`.
+    pub(in crate::signal) fn spans<'a>(
+        &self,
+        node: &'a Node,
+        span: Span,
+        found: &mut impl FnMut(&'a Selector, Span, Part),
+    ) {
         match node {
-            Node::Select(selector) => found(selector, self.selector_span(selector, span)),
-            Node::Range(range) => found(&range.selector, self.range_span(range, span)),
+            Node::Select(selector) => {
+                let is_once = span.start_ms == span.end_ms && selector.extension.is_none();
+                found(selector, self.selector_span(selector, span), if is_once { Part::Newest } else { Part::All });
+            }
+            Node::Range(range) => found(&range.selector, self.range_span(range, span), Part::All),
             Node::Subquery(subquery) => {
                 let grid = self.subquery_grid(subquery, span);
                 if grid.steps > 0 {
@@ -80,7 +91,7 @@ mod tests {
         let query = parse(expr).unwrap();
         let mut all = Vec::new();
         query_times
-            .spans(query.root(), Span { start_ms, end_ms }, &mut |_, span| all.push((span.start_ms, span.end_ms)));
+            .spans(query.root(), Span { start_ms, end_ms }, &mut |_, span, _| all.push((span.start_ms, span.end_ms)));
         all
     }
 

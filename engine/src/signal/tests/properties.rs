@@ -49,6 +49,19 @@ const EXPRESSIONS: &[&str] = &[
     "clamp(m, 2, scalar(m{a=\"1\",b=\"x\"}))",
 ];
 
+/// Operands that may be computed in parts, and some that may not.
+const REDUCED: &[&str] = &[
+    "m",
+    "m offset 70s",
+    "rate(m[3m])",
+    "-m * 2 > bool 3",
+    "timestamp(m)",
+    "max_over_time(rate(m[2m])[4m:30s])",
+    "quantile_over_time(0.3, m[5m])",
+    "m - on(a, b) m",
+    "clamp(m, 2, scalar(m{a=\"1\",b=\"x\"}))",
+];
+
 fn points() -> impl Strategy<Value = Vec<Option<f64>>> {
     let point = prop_oneof![
         6 => (0_u8..10).prop_map(|value| Some(f64::from(value))),
@@ -107,6 +120,24 @@ proptest! {
                 }
             }
             prop_assert_eq!(ranged, single, "{}", expr);
+        }
+    }
+
+    /// Reductions of parts equal those of the whole, bit by bit.
+    #[test]
+    fn parts_are_the_whole(series in prop::collection::vec(points(), 4), start in 0_i64..400_000, part_values in 1_usize..12) {
+        let (fixture, whole) = (fixture(&series), EvalLimits::default());
+        let parts = EvalLimits { part_values, range_samples: 5 * part_values, ..EvalLimits::default() };
+        for expr in REDUCED {
+            for op in ["sum", "avg by (a)", "min without (b)", "max by (b)", "count", "group by (a, b)", "stddev", "stdvar by (a)"] {
+                let query = parse(&format!("{op} ({expr})")).unwrap();
+                let ask = |limits| {
+                    let found = range(&fixture, &query, start, start + 240_000, 60_000, limits).unwrap();
+                    let bits = |one: &crate::signal::RangeSeries| one.values.iter().copied().map(bits).collect::<Vec<_>>();
+                    found.iter().map(|one| (one.labels.clone(), one.timestamps.clone(), bits(one))).collect::<Vec<_>>()
+                };
+                prop_assert_eq!(ask(&parts), ask(&whole), "{} ({})", op, expr);
+            }
         }
     }
 

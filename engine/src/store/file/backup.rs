@@ -12,7 +12,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use super::{new_file::NewFile, recover::log_path};
+use super::{new_file::NewFile, place::resolved, recover::log_path};
 use crate::store::{StoreError, StoreOptions, error::failed_to, schema, shared::Shared, write::check_disk_space};
 
 /// Bytes that are copied at once.
@@ -97,6 +97,7 @@ pub(in crate::store) fn restore(
     options: &StoreOptions,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<BackupReport, StoreError> {
+    let backup = &resolved(backup);
     let new = NewFile::begin(target)?;
     let data = fs::metadata(backup).map_err(|error| failure(backup, &error))?;
     if !data.is_file() {

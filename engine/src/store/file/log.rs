@@ -44,8 +44,11 @@ pub(super) enum LogState {
     },
 }
 
-/// Reads a log of `length` bytes from its start.
-pub(super) fn examine(log: &mut (impl Read + Seek), length: u64) -> io::Result<LogState> {
+/// Reads a log of `length` bytes from its start. `acknowledged`: bytes of it that were synced as far as is known.
+///
+/// A last transaction that is not complete although its end is there was never acknowledged, if it begins after these bytes; or,
+/// where nothing is known, if pages are missing in it.
+pub(super) fn examine(log: &mut (impl Read + Seek), length: u64, acknowledged: Option<u64>) -> io::Result<LogState> {
     let mut head = Vec::new();
     log.seek(SeekFrom::Start(0))?;
     log.by_ref().take(HEAD.len() as u64).read_to_end(&mut head)?;
@@ -67,8 +70,9 @@ pub(super) fn examine(log: &mut (impl Read + Seek), length: u64) -> io::Result<L
         }
     }
     let rest = survey(log, at, length)?;
-    // The last transaction of a power cut may lack pages in its middle although its end is there.
-    let is_torn = rest.flushes == 0 || (rest.flushes == 1 && rest.ends_with_flush && rest.has_empty_page);
+    let is_last = rest.flushes == 1 && rest.ends_with_flush;
+    let is_unknown = acknowledged.map_or(rest.has_empty_page, |bytes| bytes <= committed);
+    let is_torn = rest.flushes == 0 || (is_last && is_unknown);
     Ok(if is_torn { LogState::Readable { committed, length } } else { LogState::Damaged { at, later: rest.flushes } })
 }
 
@@ -104,7 +108,7 @@ fn entry(log: &mut (impl Read + Seek), at: u64, length: u64) -> io::Result<Optio
 struct Rest {
     flushes: u64,
     ends_with_flush: bool,
-    /// Whether a whole page of the file is zero.
+    /// Whether a page of the file is zero from its start, or from where the transaction begins in it.
     has_empty_page: bool,
 }
 
@@ -120,8 +124,9 @@ fn survey(log: &mut (impl Read + Seek), at: u64, length: u64) -> io::Result<Rest
         log.seek(SeekFrom::Start(position))?;
         log.read_exact(&mut part[..take])?;
         let skip = usize::try_from(at.saturating_sub(position)).unwrap_or(take).min(take);
-        let pages = part[..take].chunks_exact(PAGE).skip(skip.div_ceil(PAGE));
-        rest.has_empty_page |= pages.into_iter().any(|page| page.iter().all(|byte| *byte == 0));
+        let (begun, whole) = part[skip..take].split_at((take - skip).min(skip.next_multiple_of(PAGE) - skip));
+        let is_zero = |page: &[u8]| page.iter().all(|byte| *byte == 0);
+        rest.has_empty_page |= (!begun.is_empty() && is_zero(begun)) || whole.chunks_exact(PAGE).any(is_zero);
         window.extend_from_slice(&part[skip..take]);
         rest.flushes += window.windows(FLUSH_ENTRY.len()).filter(|bytes| *bytes == FLUSH_ENTRY).count() as u64;
         rest.ends_with_flush = window.ends_with(&FLUSH_ENTRY);
@@ -158,7 +163,7 @@ mod tests {
     }
 
     fn state(bytes: &[u8]) -> LogState {
-        examine(&mut Cursor::new(bytes), bytes.len() as u64).unwrap()
+        examine(&mut Cursor::new(bytes), bytes.len() as u64, None).unwrap()
     }
 
     #[test]
@@ -209,8 +214,33 @@ mod tests {
     fn missing_pages_in_the_last_transaction_are_a_tail() {
         let mut bytes = log(&[40, 3 * PAGE]);
         let committed = log(&[40]).len() as u64;
+        let length = bytes.len() as u64;
+        let whole = bytes.clone();
         bytes[PAGE..2 * PAGE].fill(0);
-        assert_eq!(state(&bytes), LogState::Readable { committed, length: bytes.len() as u64 });
+        assert_eq!(state(&bytes), LogState::Readable { committed, length });
+        // The page in which the transaction begins keeps what was in it before.
+        bytes = whole;
+        bytes[usize::try_from(committed).unwrap()..PAGE].fill(0);
+        assert_eq!(state(&bytes), LogState::Readable { committed, length });
+        bytes[PAGE - 1] = 1;
+        assert_eq!(state(&bytes), LogState::Damaged { at: committed, later: 1 }, "the page was written");
+    }
+
+    #[test]
+    fn what_was_acknowledged_decides_about_the_last_transaction() {
+        let (first, both) = (log(&[40]), log(&[40, 3 * PAGE]));
+        let (committed, length) = (first.len() as u64, both.len() as u64);
+        // A page that was written in part, and one that is missing.
+        let (mut part, mut missing) = (both.clone(), both);
+        part[PAGE + 700..2 * PAGE].fill(0);
+        missing[PAGE..2 * PAGE].fill(0);
+        let damaged = LogState::Damaged { at: committed, later: 1 };
+        for bytes in [part, missing] {
+            let state = |known| examine(&mut Cursor::new(&bytes), length, Some(known)).unwrap();
+            assert_eq!(state(committed), LogState::Readable { committed, length });
+            assert_eq!(state(0), LogState::Readable { committed, length });
+            assert_eq!((state(length), state(committed + 1)), (damaged, damaged));
+        }
     }
 
     #[test]

@@ -6,10 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{backup::failure, record::StateFile, recover::log_path};
+use super::{backup::failure, record::StateFile, recover::log_path, spare};
 use crate::store::StoreError;
 
-/// A new file while it is written as `<target>.part`. The part, a write-ahead log and a state file beside it, and a temporary copy are removed
+/// A new file while it is written as `<target>.part`. The part, a write-ahead log and side files beside it, and a temporary copy are removed
 /// when this is dropped before [`NewFile::publish`].
 #[derive(Debug)]
 pub struct NewFile {
@@ -77,7 +77,8 @@ impl NewFile {
     pub fn remove_unfinished(target: &Path) {
         let part = part_of(target);
         let scratch = scratch_of(&part);
-        for path in [log_path(&part), StateFile::path(&part), part, log_path(&scratch), scratch] {
+        for path in [log_path(&part), StateFile::path(&part), spare::path_of(&part), part, log_path(&scratch), scratch]
+        {
             let _ = fs::remove_file(path);
         }
     }

@@ -5,13 +5,12 @@
 
 use std::{
     fs::File,
+    io,
     path::{Path, PathBuf},
 };
 
+use super::format::{field, valid_header};
 use crate::store::StoreError;
-
-/// Positions of the number of checkpoints in the two database headers; the newer header is valid.
-const CHECKPOINTS: [u64; 2] = [4096 + 8, 8192 + 8];
 
 /// The file of an open store.
 #[derive(Debug)]
@@ -58,14 +57,10 @@ impl OpenedFile {
     /// # Errors
     /// [`StoreError::Open`]: the disk failed. Systems that cannot sync a folder are no error.
     pub(in crate::store) fn sync_folder(&self) -> Result<(), StoreError> {
-        let Some(folder) = self.path.parent() else { return Ok(()) };
-        match File::open(folder).and_then(|folder| folder.sync_all()) {
-            Err(error) if is_failure(&error) => {
-                let detail = format!("its folder cannot be synced: {error}");
-                Err(StoreError::Open { path: self.path.clone(), detail })
-            }
-            _ => Ok(()),
-        }
+        sync_folder_of(&self.path).map_err(|error| {
+            let detail = format!("its folder cannot be synced: {error}");
+            StoreError::Open { path: self.path.clone(), detail }
+        })
     }
 
     /// Returns the file, through which the process's lock can be changed; `None` if it could not be opened.
@@ -79,15 +74,27 @@ impl OpenedFile {
     }
 }
 
-/// Returns the number of checkpoints in the header of a database file.
-pub(in crate::store) fn checkpoints(file: &File) -> Option<u64> {
-    let mut newest = None;
-    for position in CHECKPOINTS {
-        let mut bytes = [0; 8];
-        read_at(file, &mut bytes, position).ok()?;
-        newest = newest.max(Some(u64::from_le_bytes(bytes)));
+/// Follows a link to a store's file, as DuckDB does: the log and the side files are beside the file itself.
+pub(in crate::store) fn resolved(path: &Path) -> PathBuf {
+    match path.read_link() {
+        // A link may lead to a file that is not there yet.
+        Ok(target) => path.canonicalize().unwrap_or_else(|_| path.parent().unwrap_or(Path::new("")).join(target)),
+        Err(_) => path.to_owned(),
     }
-    newest
+}
+
+/// Syncs the folder of a file. Systems that cannot sync a folder are no error.
+pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        Err(error) if is_failure(&error) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Returns the number of checkpoints in the valid header of a database file; `None` when none can be read.
+pub(in crate::store) fn checkpoints(file: &File) -> Option<u64> {
+    Some(field(&valid_header(file).ok()??, 0))
 }
 
 #[cfg(unix)]

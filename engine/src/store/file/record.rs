@@ -1,16 +1,20 @@
 //! The side file `<store>.state`: what was committed, so that the next opening notices a log that is missing or short.
 //!
-//! It is rewritten in place after every group of commits without being synced, because a kill of the process does not
-//! lose what was written. After a power cut it may be up to half a minute old; it then expects less than the log
-//! contains, and reports nothing. A store without the file opens as before.
+//! It is rewritten in place after every group of commits, because a kill of the process does not lose what was written, and synced
+//! only before the first acknowledgement of a new store and after each checkpoint. After a power cut it may be half a minute old;
+//! it then expects less than the log contains, and reports nothing. A record of an earlier checkpoint tells that nothing of the log
+//! was acknowledged. A store without the file opens as before.
 
 use std::{
+    cmp::Ordering,
     fs::{File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
+
+use crate::store::StoreError;
 
 /// Version of the record.
 const VERSION: u32 = 1;
@@ -31,8 +35,23 @@ pub(in crate::store) struct Committed {
 }
 
 impl Committed {
+    /// Record of a new store until something is acknowledged.
+    pub(super) const NOTHING: Self = Self { version: VERSION, checkpoints: 0, log_bytes: 0, samples: 0 };
+
     pub(in crate::store) fn new(checkpoints: u64, log_bytes: u64, samples: u64) -> Self {
         Self { version: VERSION, checkpoints, log_bytes, samples }
+    }
+
+    /// Returns the bytes of the log that were acknowledged as far as is known; `None` when this is a record of a later state.
+    ///
+    /// `checkpoints`: of the database file. The log begins anew with each, and a record of it is durable before anything of it is
+    /// acknowledged, so that an earlier record tells that nothing was.
+    pub(super) fn acknowledged(&self, checkpoints: u64) -> Option<u64> {
+        match self.checkpoints.cmp(&checkpoints) {
+            Ordering::Less => Some(0),
+            Ordering::Equal => Some(self.log_bytes),
+            Ordering::Greater => None,
+        }
     }
 
     /// Returns what is missing from files in this state; `None` when nothing is known to be.
@@ -96,6 +115,27 @@ impl StateFile {
         Self { path, file: file.ok(), last: None }
     }
 
+    /// Writes the record of a new store, durably and before its file is created, so that neither the file nor a log of which nothing was
+    /// acknowledged is ever taken for damaged.
+    pub(in crate::store) fn begin(store: &Path) {
+        let mut state = Self::open(store);
+        state.write(Committed::NOTHING);
+        if let Err(error) = state.sync() {
+            tracing::warn!(file = %state.path.display(), %error, "the side file of the new store could not be synced");
+        }
+    }
+
+    /// Makes the record durable.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`]: the disk failed.
+    pub(in crate::store) fn sync(&self) -> Result<(), StoreError> {
+        self.file.as_ref().map_or(Ok(()), File::sync_data).map_err(|error| {
+            let detail = format!("its record cannot be synced: {error}");
+            StoreError::Open { path: self.path.clone(), detail }
+        })
+    }
+
     /// Returns the record that was written last.
     pub(in crate::store) fn last(&self) -> Option<Committed> {
         self.last
@@ -135,10 +175,18 @@ mod tests {
     }
 
     #[test]
+    fn a_record_of_an_earlier_checkpoint_acknowledges_nothing_of_the_log() {
+        let known = Committed::new(4, 1_000, 70);
+        assert_eq!([3, 4, 5].map(|checkpoints| known.acknowledged(checkpoints)), [None, Some(1_000), Some(0)]);
+    }
+
+    #[test]
     fn a_record_is_read_back_and_rubbish_is_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("a.duckdb");
         assert_eq!(StateFile::read(&store), None);
+        StateFile::begin(&store);
+        assert_eq!(StateFile::read(&store), Some(Committed::NOTHING));
         let mut file = StateFile::open(&store);
         for record in [Committed::new(1, u64::MAX, u64::MAX), Committed::new(2, 3, 4)] {
             file.write(record);

@@ -18,6 +18,7 @@ use crate::store::{
     error::failed_to,
     file::{OpenedFile, log_path},
     index::Registry,
+    read::BlockCache,
     segment::{Held, SegmentLayout},
     write::{Queue, RecentHistograms, RecentSamples, Writer},
 };
@@ -42,9 +43,13 @@ pub(in crate::store) struct Shared {
     pub(in crate::store) rewritten: AtomicBool,
     /// Whether the file is being copied, so that no checkpoint is written.
     pub(in crate::store) copying: AtomicBool,
+    /// Number of statements that workers run. A checkpoint makes each begin anew, so that the writer waits with one if it can.
+    pub(in crate::store) statements: AtomicU64,
     /// Held during a compaction, a deletion or a backup, which exclude each other.
     pub(in crate::store) compacting: Mutex<()>,
     pub(in crate::store) readers: Readers,
+    /// Blocks that reads have used.
+    pub(in crate::store) blocks: BlockCache,
     pub(in crate::store) metadata: MetadataCache,
     pub(in crate::store) targets: TargetCache,
     /// The database file, to notice that it was moved.

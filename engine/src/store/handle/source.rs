@@ -2,7 +2,7 @@
 
 use super::Store;
 use crate::{
-    series::{Matcher, SampleSource, SeriesHistograms, SeriesSamples, SourceError},
+    series::{Matcher, Part, SampleSource, SeriesHistograms, SeriesSamples, SourceError},
     store::read,
 };
 
@@ -14,7 +14,17 @@ impl SampleSource for Store {
         end_ms: i64,
         limit: usize,
     ) -> Result<Vec<SeriesSamples>, SourceError> {
-        Ok(read::select(&self.0.shared, matchers, start_ms, end_ms, limit)?)
+        Ok(read::select(&self.0.shared, matchers, (start_ms, end_ms), limit, Part::All)?)
+    }
+
+    fn select_newest(
+        &self,
+        matchers: &[Matcher],
+        start_ms: i64,
+        end_ms: i64,
+        limit: usize,
+    ) -> Result<Vec<SeriesSamples>, SourceError> {
+        Ok(read::select(&self.0.shared, matchers, (start_ms, end_ms), limit, Part::Newest)?)
     }
 
     fn select_histograms(

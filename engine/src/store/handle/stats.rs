@@ -24,6 +24,8 @@ pub struct StoreStats {
     pub samples_cold: u64,
     /// Recent samples in memory.
     pub samples_recent: u64,
+    /// Bytes in memory of compressed samples that queries have read from disk.
+    pub block_cache_bytes: u64,
     /// Hot, late and cold segments.
     pub segments: u64,
     /// Bytes of the database file.

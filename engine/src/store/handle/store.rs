@@ -5,7 +5,7 @@ use std::{
     path::Path,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     thread::JoinHandle,
 };
@@ -17,13 +17,13 @@ use crate::series::{Labels, Matcher, SeriesId, SeriesSamples};
 use crate::store::{
     Compaction, CompactionReport, Deletion, DeletionReport, Receipt, SampleBatch, StoreError, StoreOptions, StoreStats,
     cache::{MetadataCache, TargetCache},
-    file::{OpenedFile, Recovered},
+    file::{OpenedFile, Recovered, resolved},
     index, read,
     schema::{self, FileClaim},
     segment::{self, SegmentKind, SegmentLayout},
     shared::{Counters, Readers, Shared, count, spawn_writer},
     sql,
-    write::{Queue, Writer, free_space, receipt},
+    write::{Queue, RecentHistograms, Writer, free_space, receipt},
     {MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS},
 };
 
@@ -81,6 +81,7 @@ impl Store {
     /// # Errors
     /// `Locked`, `NotDuckDb`, `Foreign`, `Damaged`, `NewerSchema`, `Open`, `DiskFull`: the file is not changed.
     pub fn open(path: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+        let path = &resolved(path);
         let claim = FileClaim::new(path)?;
         // The order matters: the file is validated before it is changed, orphans are dropped before the segments are
         // read, and the settings are locked last because the steps before them change settings.
@@ -91,7 +92,7 @@ impl Store {
         unless_full(schema::drop_orphans(&connection))?;
         let mut registry = schema::load_registry(&connection, options.max_series, options.label_bytes)?;
         let mut layout = schema::load_layout(&connection)?;
-        unless_full(segment::convert(&connection, path, &mut layout, |done, total| {
+        unless_full(segment::convert(&connection, (path, &opened), &mut layout, |done, total| {
             options.on_conversion.report(done, total)
         }))?;
         let (mut recent, is_more_to_load) = schema::load_opening(&connection, &layout, &options)?;
@@ -117,8 +118,10 @@ impl Store {
             stopped: OnceLock::new(),
             rewritten: AtomicBool::new(false),
             copying: AtomicBool::new(false),
+            statements: AtomicU64::new(0),
             compacting: Mutex::new(()),
             readers: Readers::new(root),
+            blocks: read::BlockCache::new(options.block_bytes()),
             metadata,
             targets,
             opened,
@@ -136,6 +139,15 @@ impl Store {
             analysts: sql::Gate::new(analyst_limits),
             claim: Mutex::new(Some(claim)),
         })))
+    }
+
+    /// Loads into memory what compacted segments have of the time before `now` or before the newest sample, if that is earlier: up
+    /// to an age in milliseconds, or to a lower one whose samples take a quarter of the memory for samples. Queries of the last hour
+    /// after a start need not read the disk then. Returns at once; reads find the samples on disk until they are loaded.
+    pub fn load_older(&self, now: Timestamp, age_ms: i64) {
+        let mut loader = self.0.loader.lock();
+        let before = loader.take();
+        *loader = schema::load_older(&self.0.shared, before, now.millis(), age_ms).ok();
     }
 
     /// Returns the number of the series with these labels and registers a new one. It is stored with its first samples
@@ -285,9 +297,8 @@ impl Store {
     /// Returns the newest timestamp of any sample; `None` in an empty store.
     #[must_use]
     pub fn newest(&self) -> Option<Timestamp> {
-        let layout = self.0.shared.layout.read();
-        let samples = layout.all().filter(|segment| segment.rows > 0).map(|segment| segment.max).max();
-        samples.max(self.0.shared.histograms.read().span().map(|span| span.1)).map(Timestamp::from_millis)
+        let shared = &self.0.shared;
+        newest_of(&shared.layout.read(), &shared.histograms.read()).map(Timestamp::from_millis)
     }
 
     /// Returns the newest timestamp up to `until`, so that a wrong timestamp far in the future does not hide the
@@ -330,7 +341,8 @@ impl Store {
             let registry = shared.registry.read();
             (registry.len() as u64, registry.label_bytes() as u64)
         };
-        let layout = shared.layout.read();
+        // A copy: a lock that is taken twice by one thread waits for itself once a writer waits in between.
+        let layout = shared.layout.read().clone();
         StoreStats {
             series,
             max_series: shared.options.max_series as u64,
@@ -341,11 +353,12 @@ impl Store {
             samples_late: layout.rows(SegmentKind::Late),
             samples_cold: layout.cold().iter().map(|segment| segment.rows).sum(),
             samples_recent: shared.recent.read().held() as u64,
+            block_cache_bytes: shared.blocks.bytes(),
             segments: layout.all().count() as u64,
             file_bytes: bytes(&shared.path),
             wal_bytes: bytes(&shared.log_path()),
             disk_free_bytes: free_space(&shared.path),
-            newest_ms: self.newest().map(Timestamp::millis),
+            newest_ms: newest_of(&layout, &shared.histograms.read()),
             queue_bytes: queue_bytes as u64,
             queue_limit_bytes: shared.queue.limit() as u64,
             queue_batches: queue_batches as u64,
@@ -441,6 +454,12 @@ impl Store {
         ids.retain(|&id| recent.overlaps(id, start_ms, end_ms) || histograms.overlaps(id, start_ms, end_ms));
         ids
     }
+}
+
+/// Returns the newest timestamp of samples and histograms.
+fn newest_of(layout: &SegmentLayout, histograms: &RecentHistograms) -> Option<i64> {
+    let samples = layout.all().filter(|segment| segment.rows > 0).map(|segment| segment.max).max();
+    samples.max(histograms.span().map(|span| span.1))
 }
 
 /// Ignores a full disk in a step of opening that only tidies up: reads must be served, and the next opening repeats it.

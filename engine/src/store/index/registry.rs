@@ -257,7 +257,7 @@ impl Registry {
         if id.index() >= self.end() {
             return None;
         }
-        Some(Labels::from_sorted(self.label_pairs(id.index()).map(|(n, v)| (Arc::clone(n), Arc::clone(v)))))
+        Some(Labels::from_sorted(self.label_pairs(id.index()).map(|(name, value)| (&**name, &**value))))
     }
 
     /// Returns the values of a label with their symbols.

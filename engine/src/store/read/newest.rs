@@ -4,7 +4,7 @@ use duckdb::Connection;
 
 use super::{
     for_each_batch,
-    select::{RETRIES, instant, is_replaced},
+    select::{instant, until_replaced},
 };
 use crate::store::{
     StoreError,
@@ -15,13 +15,7 @@ use crate::store::{
 
 /// Returns the newest timestamp up to `until`. Only segments that extend beyond `until` are queried.
 pub(in crate::store) fn newest_until(shared: &Shared, until: i64) -> Result<Option<i64>, StoreError> {
-    let mut retries = 0;
-    loop {
-        match find_newest(shared, until) {
-            Err(error) if retries < RETRIES && is_replaced(&error) => retries += 1,
-            other => return other,
-        }
-    }
+    until_replaced(|| find_newest(shared, until))
 }
 
 fn find_newest(shared: &Shared, until: i64) -> Result<Option<i64>, StoreError> {

@@ -7,7 +7,7 @@ use arrow::{
 
 use super::{for_each_batch, instant, select};
 use crate::{
-    series::{Matcher, SeriesId, SeriesSamples},
+    series::{Matcher, Part, SeriesId, SeriesSamples},
     store::{StoreError, index, shared::Shared},
 };
 
@@ -90,7 +90,12 @@ pub(in crate::store) fn rollups(
     // The step that the newest rollup is in is computed again, from all of its samples.
     let fresh_from = newest.map_or(start, |bucket| bucket.div_euclid(step_ms) * step_ms);
     let mut series = labelled(shared, found, fresh_from);
-    merge(&mut series, select(shared, matchers, fresh_from, end.saturating_sub(1), limit)?, value, step_ms);
+    merge(
+        &mut series,
+        select(shared, matchers, (fresh_from, end.saturating_sub(1)), limit, Part::All)?,
+        value,
+        step_ms,
+    );
     Ok(series)
 }
 

@@ -10,11 +10,14 @@ use std::{
 use duckdb::{AccessMode, Config, Connection};
 use parking_lot::Mutex;
 
-use super::migrate::check_version;
+use super::{
+    checkpoint::{metadata_blocks, save_metadata},
+    migrate::check_version,
+};
 use crate::store::{
     StoreError, StoreOptions,
     error::{cannot_open, failed_to},
-    file::{Recovered, log_path, recover},
+    file::{HEADERS, Recovered, StateFile, log_path, recover, remove_spare, remove_unborn},
     segment::register_functions,
 };
 
@@ -70,6 +73,7 @@ fn kind(error: &std::io::Error) -> String {
 
 /// Opens the file for writing after validation.
 pub(in crate::store) fn connect(path: &Path, options: &StoreOptions) -> Result<(Connection, Recovered), StoreError> {
+    remove_unborn(path);
     let log = log_path(path);
     let has_log = || log.metadata().is_ok_and(|log| log.len() > 0);
     if path.exists() {
@@ -88,7 +92,10 @@ pub(in crate::store) fn connect(path: &Path, options: &StoreOptions) -> Result<(
         let looking = open_mode(path, link.as_ref().map_or(path, |link| &link.0), options, AccessMode::ReadOnly)?;
         let mut found = check_version(&looking, path)?;
         check_blocks(&looking, path)?;
+        let metadata = metadata_blocks(&looking)?;
+        // Before another descriptor of the file is closed, which would release its lock.
         drop(looking);
+        save_metadata(path, &metadata);
         if found == 0 && link.is_some() {
             // Nothing is known without the log: the database may be another program's, or a new store.
             found = check_version(&open_mode(path, path, options, AccessMode::ReadOnly)?, path)?;
@@ -96,11 +103,13 @@ pub(in crate::store) fn connect(path: &Path, options: &StoreOptions) -> Result<(
         tracing::debug!(version = found, "the store has a log");
     }
     let is_new = !path.exists();
-    let connection = open_mode(path, path, options, AccessMode::ReadWrite).inspect_err(|error| {
-        if is_new && !matches!(error, StoreError::Locked { .. }) {
-            remove_unfinished(path);
-        }
-    })?;
+    if is_new {
+        StateFile::begin(path);
+    }
+    // A full disk may end the creation.
+    let connection = open_mode(path, path, options, AccessMode::ReadWrite).inspect_err(|_| remove_unborn(path))?;
+    // If the opening has written a checkpoint, it is durable.
+    remove_spare(path);
     check_version(&connection, path)?;
     if is_new {
         secure_new(path);
@@ -207,17 +216,6 @@ pub(in crate::store) fn lock_settings(connection: &Connection) -> Result<(), Sto
              SET autoinstall_known_extensions = false; SET lock_configuration = true",
         )
         .map_err(failed_to("lock the settings of the database"))
-}
-
-/// Bytes before the first block: the main header and two database headers of 4 KiB each (DuckDB storage format).
-const HEADERS: u64 = 3 * 4096;
-
-/// Removes the file of a new store whose creation failed, as on a full disk: it lacks some of its headers, and the next opening
-/// would take it for a damaged store.
-fn remove_unfinished(path: &Path) {
-    if path.metadata().is_ok_and(|file| file.is_file() && file.len() < HEADERS) {
-        let _ = std::fs::remove_file(path);
-    }
 }
 
 /// Checks the file's headers. DuckDB would detect a truncated file only later, and for files of other databases it

@@ -8,6 +8,8 @@ use super::{Segment, SegmentKind, SegmentLayout, build::build, plan::Merge};
 use crate::store::{
     StoreError,
     error::failed_to,
+    file::OpenedFile,
+    schema,
     write::{ROW_BYTES, check_disk_space},
 };
 
@@ -20,7 +22,7 @@ use crate::store::{
 /// `DiskFull`: the segments that are not converted yet stay as they are; or an error of DuckDB.
 pub(in crate::store) fn convert(
     connection: &Connection,
-    path: &Path,
+    (path, opened): (&Path, &OpenedFile),
     layout: &mut SegmentLayout,
     report: impl Fn(u64, u64),
 ) -> Result<(), StoreError> {
@@ -41,7 +43,7 @@ pub(in crate::store) fn convert(
                 layout.frozen.extend(built.run);
                 layout.frozen.sort_by_key(|segment| segment.id);
                 // The space of the old segment is free after a checkpoint.
-                connection.execute_batch("CHECKPOINT").map_err(failed_to("write a checkpoint"))?;
+                schema::checkpoint(connection, path, opened)?;
             }
             Err(error @ StoreError::DamagedBlock { .. }) => {
                 tracing::warn!(segment = rows.id, %error, "a segment stays uncompressed, because it cannot be read as a whole");

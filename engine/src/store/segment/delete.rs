@@ -81,7 +81,9 @@ fn delete_on_writer(writer: &mut Writer, ids: &[u32], span: (i64, i64)) -> Resul
     }
     check_disk_space(&writer.shared.path, counted.samples.saturating_mul(ROW_BYTES), "a deletion")?;
     let end = writer.shared.registry.read().end();
-    writer.shared.rewritten.store(true, Ordering::Release);
+    let shared = Arc::clone(&writer.shared);
+    let suspended = shared.blocks.suspend();
+    shared.rewritten.store(true, Ordering::Release);
     let (report, left, emptied) = writer.transaction(|connection| {
         let scope = DeletionScope::new(connection, ids, span)?;
         // Rollups at the ends of the span are computed from rows that the next step deletes.
@@ -95,6 +97,7 @@ fn delete_on_writer(writer: &mut Writer, ids: &[u32], span: (i64, i64)) -> Resul
     })?;
     // The deletion is committed. Memory follows, the layout first, so that a read that starts now finds no deleted row.
     *writer.shared.layout.write() = layout;
+    drop(suspended);
     {
         let mut recent = writer.shared.recent.write();
         for &id in ids {

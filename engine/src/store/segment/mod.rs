@@ -27,7 +27,7 @@ mod rollup;
 mod swap;
 
 pub(super) use block::{
-    BlockRef, COLUMNS as BLOCK_COLUMNS, DEFINITION as BLOCK_DEFINITION, each as each_block,
+    Block, BlockRef, COLUMNS as BLOCK_COLUMNS, DEFINITION as BLOCK_DEFINITION, each as each_block,
     register as register_functions,
 };
 pub(super) use build::damaged;

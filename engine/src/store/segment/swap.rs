@@ -118,7 +118,8 @@ pub(super) fn swap(
         create_sample_views(connection, &layout)?;
         Ok(rollups)
     })?;
-    *writer.shared.layout.write() = layout;
+    *writer.shared.layout.write() = layout.clone();
+    writer.shared.blocks.keep(&layout);
     Ok(rollups)
 }
 

@@ -85,6 +85,22 @@ struct Pool {
     is_closed: AtomicBool,
 }
 
+/// One of a number of things that run; until it is dropped.
+struct Counted<'a>(&'a AtomicU64);
+
+impl<'a> Counted<'a> {
+    fn new(all: &'a AtomicU64) -> Self {
+        all.fetch_add(1, Ordering::AcqRel);
+        Self(all)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 impl SqlWorkers {
     /// Starts the workers of a store in the background.
     ///
@@ -95,11 +111,7 @@ impl SqlWorkers {
         let snapshot = Snapshot::new(&shared.path)
             .map_err(|error| StoreError::Open { path: shared.path.clone(), detail: error.to_string() })?;
         // Workers read the last checkpoint: it must have the present schema, and should have the merged log.
-        // A limit on file sizes would make it fail for good, which stops the store.
-        let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
-        if limit.is_none()
-            && let Err(error) = shared.on_writer(|writer| writer.checkpoint())
-        {
+        if let Err(error) = shared.on_writer(|writer| writer.checkpoint()) {
             tracing::warn!(error = &error as &dyn std::error::Error, "checkpoint before SQL failed");
         }
         let workers = options.workers.max(1);
@@ -166,7 +178,9 @@ impl SqlWorkers {
         // A worker that does not start in time is late, whatever kept it.
         let mut process = pool.take(end).map_err(|error| if Instant::now() >= end { late.clone() } else { error })?;
         let request = Request { call, analyst, end, describes };
+        let counted = Counted::new(&pool.shared.statements);
         let outcome = run(&mut process, pool.service(), request);
+        drop(counted);
         if outcome.is_usable && !pool.is_closed.load(Ordering::Acquire) {
             pool.idle.lock().push(process);
         } else {

@@ -28,6 +28,9 @@ use crate::store::{
 /// How often a statement is repeated, or the file opened again, because a checkpoint was written meanwhile.
 const ATTEMPTS: u32 = 5;
 
+/// Address space that the stack of a thread takes; only what it uses is memory.
+const STACK_BYTES: u64 = 8 << 20;
+
 /// Why the worker ends: the service has closed the pipe, or nothing can be written to it.
 struct Ended;
 
@@ -35,12 +38,15 @@ type Frame = (ToWorker, Vec<u8>);
 
 /// Serves statements until `input` ends. The process ends at once when it does, whatever a statement is doing.
 ///
-/// `memory`: DuckDB's memory limit in bytes; the address space of the process is limited to half more than that.
+/// `memory`: DuckDB's memory limit in bytes; the address space of the process is limited to half more than that and
+/// the stacks of the threads.
 /// `threads`: DuckDB's threads, 0 for one per core. Limits that the system refuses end the worker.
 ///
 /// Returns the exit status of the process.
 pub fn serve_sql(input: impl Read + Send + 'static, output: impl Write, memory: u64, threads: usize) -> u8 {
-    if limits::apply(memory.saturating_add(memory / 2)).is_err() {
+    let threads = if threads > 0 { threads } else { std::thread::available_parallelism().map_or(1, usize::from) };
+    let stacks = STACK_BYTES.saturating_mul(threads as u64);
+    if limits::apply(memory.saturating_add(memory / 2).saturating_add(stacks)).is_err() {
         return 1;
     }
     let (sender, frames) = channel();
@@ -58,7 +64,6 @@ pub fn serve_sql(input: impl Read + Send + 'static, output: impl Write, memory: 
     if reading.is_err() {
         return 1;
     }
-    let threads = if threads > 0 { threads } else { std::thread::available_parallelism().map_or(1, usize::from) };
     let options = ReplicaOptions { memory, threads };
     let mut worker = Worker { frames, output, parser, options, replica: None };
     while worker.serve_one().is_ok() {}

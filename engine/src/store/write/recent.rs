@@ -67,6 +67,11 @@ impl RecentSamples {
         self.held
     }
 
+    /// Returns the number of samples that the budget has room for.
+    pub(in crate::store) fn free(&self) -> usize {
+        self.budget.saturating_sub(self.held)
+    }
+
     /// Adds empty entries for series up to number `end`.
     pub(in crate::store) fn grow(&mut self, end: u32) {
         if self.series.len() < end as usize {
@@ -214,17 +219,54 @@ impl RecentSamples {
             .is_some_and(|state| state.min <= end && state.max >= start && state.min <= state.max)
     }
 
+    /// Returns the timestamp before which samples of a series within a span must be read from disk; `None` when memory has all.
+    pub(in crate::store) fn disk_before(&self, id: u32, start: i64, end: i64) -> Option<i64> {
+        let state = self.series.get(id as usize)?;
+        let on_disk = start < state.complete_from && state.min < state.complete_from && state.min <= end;
+        on_disk.then_some(state.complete_from)
+    }
+
+    /// Adds samples of a series before those in memory: all that it has on disk from `from` on which memory lacks.
+    pub(in crate::store) fn prepend(&mut self, id: u32, from: i64, timestamps: &[i64], values: &[f64]) {
+        let Some(state) = self.series.get_mut(id as usize) else { return };
+        // Retention may have deleted the oldest since they were read.
+        let expired = timestamps.partition_point(|at| *at < state.min);
+        let (timestamps, values) = (&timestamps[expired..], &values[expired..]);
+        let mut samples = Vec::with_capacity(timestamps.len() + state.samples.len());
+        samples.extend(timestamps.iter().copied().zip(values.iter().copied()));
+        samples.append(&mut state.samples);
+        state.samples = samples;
+        state.complete_from = from;
+        self.held += timestamps.len();
+    }
+
     /// Returns the samples of a series in a span that are in memory.
     pub(in crate::store) fn part(&self, id: u32, start: i64, end: i64) -> RecentPart {
         let Some(state) = self.series.get(id as usize) else { return RecentPart::default() };
         let from = state.samples.partition_point(|sample| sample.0 < start);
         let to = state.samples.partition_point(|sample| sample.0 <= end).max(from);
         let held = &state.samples[from..to];
-        let on_disk = start < state.complete_from && state.min < state.complete_from && state.min <= end;
         RecentPart {
             timestamps: held.iter().map(|sample| sample.0).collect(),
             values: held.iter().map(|sample| sample.1).collect(),
-            disk_before: on_disk.then_some(state.complete_from),
+            disk_before: self.disk_before(id, start, end),
+        }
+    }
+
+    /// Returns the newest sample of a series in a span; the part of the span that is on disk only, if memory has none.
+    pub(in crate::store) fn newest(&self, id: u32, start: i64, end: i64) -> RecentPart {
+        let Some(state) = self.series.get(id as usize) else { return RecentPart::default() };
+        let is_newest_within = state.samples.last().is_some_and(|sample| sample.0 <= end);
+        let to = if is_newest_within {
+            state.samples.len()
+        } else {
+            state.samples.partition_point(|sample| sample.0 <= end)
+        };
+        match to.checked_sub(1).map(|idx| state.samples[idx]).filter(|sample| sample.0 >= start) {
+            Some((timestamp, value)) => {
+                RecentPart { timestamps: vec![timestamp], values: vec![value], disk_before: None }
+            }
+            None => self.part(id, start, end),
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashSet,
-    ops::Range,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
@@ -46,7 +45,7 @@ pub(in crate::store) struct Writer {
     next_seq: i64,
     /// Set when memory could not be rebuilt after a failed commit, with the time of the last attempt; samples are
     /// rejected until an attempt succeeds.
-    broken: Option<(StoreError, Instant)>,
+    pub(super) broken: Option<(StoreError, Instant)>,
     /// Side file with what was committed.
     state: StateFile,
     /// Bytes of the write-ahead log at which the next checkpoint is due.
@@ -135,14 +134,16 @@ impl Writer {
         self.state.write(Committed::new(checkpoints, log_bytes, samples));
     }
 
-    /// Writes a checkpoint when the log is large, unless a compaction runs, which ends with one.
+    /// Writes a checkpoint when the log is large, unless a compaction runs, which ends with one. While workers run statements,
+    /// which would begin anew, the log may become twice as long.
     fn bound_log(&mut self) {
         let log = self.shared.log_path().metadata().map_or(0, |log| log.len());
         let limit = self.shared.options.log_bytes;
         if log < limit {
             self.next_checkpoint = limit;
         }
-        if log < self.next_checkpoint || self.broken.is_some() {
+        let is_read = self.shared.statements.load(Ordering::Acquire) > 0;
+        if log < self.next_checkpoint || self.broken.is_some() || (is_read && log < 2 * limit) {
             return;
         }
         let shared = Arc::clone(&self.shared);
@@ -162,18 +163,6 @@ impl Writer {
         }
     }
 
-    /// Loads the recent samples of some series into memory.
-    pub(in crate::store) fn load(&mut self, ids: Range<u32>) -> Result<(), StoreError> {
-        if self.broken.is_some() {
-            return Ok(());
-        }
-        let layout = self.shared.layout.read().clone();
-        let loaded = schema::load_recent_of(&self.connection, &layout, self.shared.options.recent_bytes, &ids)?;
-        self.shared.recent.write().replace(ids, loaded);
-        self.evict();
-        Ok(())
-    }
-
     /// Writes the contents of the write-ahead log to the file.
     pub(in crate::store) fn checkpoint(&self) -> Result<(), StoreError> {
         self.shared.opened.check()?;
@@ -182,18 +171,24 @@ impl Writer {
         }
         let log = self.shared.log_path().metadata().map_or(0, |log| log.len());
         check_disk_space(&self.shared.path, log, "a checkpoint")?;
-        let written = self.connection.execute_batch("CHECKPOINT").map_err(failed_to("write a checkpoint"));
+        let written = schema::checkpoint(&self.connection, &self.shared.path, &self.shared.opened);
         self.record_fatal(written)?;
         self.shared.rewritten.store(false, Ordering::Release);
         Ok(())
     }
 
-    /// Makes the log's entry in its folder durable. DuckDB removes the log with a checkpoint, creates it with the next commit and
-    /// syncs only its content: after a power cut the folder might not list it.
+    /// Makes the log's entry in its folder durable, and the record of what was acknowledged, which belongs to a log of its own after each
+    /// checkpoint. DuckDB removes the log with a checkpoint, creates it with the next commit and syncs only its content: after a power
+    /// cut the folder might not list it.
     fn list_log(&mut self) -> Result<(), StoreError> {
         let checkpoints = self.shared.opened.checkpoints();
         // Without a log there is nothing to list; the next commit creates it.
         if (checkpoints.is_none() || checkpoints != self.listed) && self.shared.log_path().exists() {
+            let last = self.state.last();
+            if let Some(now) = checkpoints.filter(|now| last.is_none_or(|last| last.checkpoints != *now)) {
+                self.state.write(Committed::new(now, 0, last.map_or(0, |last| last.samples)));
+            }
+            self.state.sync()?;
             self.shared.opened.sync_folder()?;
             self.listed = checkpoints;
         }
@@ -421,7 +416,7 @@ impl Writer {
         RecordBatch::try_new(Arc::new(schema), vec![Arc::new(ids), Arc::new(labels)]).map(Some).map_err(as_row)
     }
 
-    fn evict(&self) {
+    pub(super) fn evict(&self) {
         if self.shared.recent.read().over_budget() {
             self.shared.recent.write().evict();
         }
@@ -438,7 +433,7 @@ impl Writer {
     /// Rebuilds memory from disk after a failed commit, since it may contain samples that are not on disk.
     fn recover(&mut self) {
         let layout = self.shared.layout.read().clone();
-        let loaded = schema::load_recent(&self.connection, &layout, self.shared.options.recent_bytes);
+        let loaded = schema::load_recent(&self.connection, &layout, self.shared.options.sample_bytes());
         let loaded = loaded.and_then(|recent| Ok((recent, schema::load_histograms(&self.connection)?)));
         match loaded {
             Ok((loaded, histograms)) => {

@@ -1,6 +1,12 @@
 //! Workers answer as the store itself does, after any order of writes, compactions, deletions and concurrent changes.
 
-use std::{ffi::OsString, path::Path, process::Command, sync::atomic::Ordering, time::Duration};
+use std::{
+    ffi::OsString,
+    path::Path,
+    process::Command,
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 
 use almanac_engine::{
     series::{Labels, Matcher},
@@ -240,4 +246,90 @@ fn every_answer_is_of_one_moment_while_the_store_changes() {
     });
     check(&store, &sql);
     assert_eq!(sql.stats().ended, 0);
+}
+
+/// A worker that opens the file while a checkpoint shortens it reads blocks that are gone, and opens it again.
+#[test]
+fn a_file_that_is_shortened_while_a_worker_opens_it_is_not_taken_for_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("test.duckdb"), StoreOptions::default()).unwrap();
+    let sql = workers(&store, 2);
+    let labels = |n: i64| Labels::from_pairs([("__name__", "m"), ("n", &n.to_string())]).unwrap();
+    let series: Vec<_> = (0..400).map(|n| store.resolve(&labels(n)).unwrap()).collect();
+    let ended = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 0..25_i64 {
+                let mut batch = SampleBatch::default();
+                for &id in &series {
+                    (0..50).for_each(|k| batch.push(id, (round * 50 + k) * 1_000, (k * round % 17) as f64));
+                }
+                store.append(batch).unwrap().wait().unwrap();
+                store.compact(at(round * 50_000), Compaction::All).unwrap();
+            }
+            ended.store(true, Ordering::Release);
+        });
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !ended.load(Ordering::Acquire) {
+                    match sql.run(
+                        "SELECT count(*) FROM samples JOIN series USING (series_id)",
+                        &[],
+                        SqlLimits::default(),
+                    ) {
+                        // Compactions follow each other without a pause, and each makes a statement begin anew.
+                        Ok(_) | Err(SqlError::Unavailable { .. } | SqlError::Deadline { .. }) => {}
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+            });
+        }
+    });
+}
+
+/// A checkpoint would make a statement begin anew, so that the log may become longer while one runs.
+#[test]
+fn a_long_log_waits_for_the_statements_that_run() {
+    const LIMIT: u64 = 200_000;
+    let folder = tempfile::tempdir().unwrap();
+    let options = StoreOptions { log_bytes: LIMIT, ..StoreOptions::default() };
+    let store = Store::open(&folder.path().join("test.duckdb"), options).unwrap();
+    let sql = workers(&store, 1);
+    let labels = Labels::from_pairs([("__name__", "m")]).unwrap();
+    let id = store.resolve(&labels).unwrap();
+    let append = |round: i64| {
+        let mut batch = SampleBatch::default();
+        (0..500).for_each(|k| batch.push(id, (round * 500 + k) * 1_000, (k % 17) as f64));
+        store.append(batch).unwrap().wait().unwrap();
+        store.stats().wal_bytes
+    };
+    let mut longest = (0..12).map(append).max().unwrap();
+    let mut round = 12;
+    let end = Instant::now() + Duration::from_secs(60);
+    let ended = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            let slow = "SELECT count(*) FROM samples AS a JOIN (SELECT value FROM samples LIMIT 2000) AS b \
+                ON (a.value * 7 + b.value * 3) % 5 < a.value % 4";
+            let limits = SqlLimits { deadline: Duration::from_secs(60), ..SqlLimits::default() };
+            let mut answers = 0;
+            while !ended.load(Ordering::Acquire) {
+                sql.run(slow, &[], limits).unwrap();
+                answers += 1;
+            }
+            answers
+        });
+        // Between two statements the log may be merged.
+        while longest <= LIMIT + 50_000 && Instant::now() < end && !asking.is_finished() {
+            longest = longest.max(append(round));
+            round += 1;
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        ended.store(true, Ordering::Release);
+        assert!(asking.join().unwrap() > 0);
+    });
+    assert!(longest > LIMIT + 50_000, "{longest}");
+    // The next batches find no statement, and the log is merged.
+    let after = (round..round + 60).map(append).min();
+    assert!(after < Some(LIMIT), "{after:?}");
 }

@@ -23,7 +23,7 @@ fn a_hangup_without_a_terminal_is_survived() {
 #[test]
 fn a_limit_on_file_sizes_is_a_full_disk_and_ends_nothing() {
     let folder = tempdir().unwrap();
-    let mut command = almanac_after(folder.path(), "ulimit -S -f 8192;");
+    let mut command = almanac_after(folder.path(), "ulimit -S -f 1024;");
     command.args(["serve", "--listen", "127.0.0.1:0"]);
     let server = Server::from_command(command);
     let refused = (0..1_000).map(|part| import(&server, part * 5_000, 5_000)).find(|reply| reply.status != 200);

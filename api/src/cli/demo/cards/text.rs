@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
 use serde_json::Value;
 
+use crate::grouped;
+
 /// Width of the text, in characters.
 const WIDTH: u16 = 100;
 /// Table preset of comfy-table: a line under the header, no other lines.
@@ -70,15 +72,9 @@ pub(super) fn duration(seconds: f64) -> String {
 
 /// Formats a count of a day: `1,411,733`.
 pub(in crate::cli::demo) fn count(value: f64) -> String {
-    let digits = format!("{:.0}", value.max(0.0));
-    let mut text = String::new();
-    for (idx, digit) in digits.chars().enumerate() {
-        if idx > 0 && (digits.len() - idx).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, which is not negative")]
+    let count = value.max(0.0).round() as u64;
+    grouped(count)
 }
 
 /// Puts a statement on one line of at most `length` characters.

@@ -149,7 +149,7 @@ fn range(
         let end_ms = now.millis().div_euclid(step_ms) * step_ms;
         let start_ms = end_ms - (history_ms / step_ms) * step_ms;
         let max_steps = usize::try_from(history_ms / step_ms).unwrap_or(usize::MAX).saturating_add(1);
-        signal::range(store, &query, start_ms, end_ms, step_ms, &EvalLimits { max_steps, ..EvalLimits::default() })
+        signal::range(store, &query, start_ms, end_ms, step_ms, &EvalLimits { max_steps, ..EvalLimits::background() })
     };
     evaluated().map_err(|source| HistoryError::Signal { expr, source })
 }

@@ -43,7 +43,7 @@ impl RuleHistory {
         let start_ms = end_ms.saturating_sub((evaluations - 1).saturating_mul(step_ms));
         let query = signal::parse(signal)?;
         let max_steps = usize::try_from(2 * evaluations).unwrap_or(usize::MAX);
-        let limits = EvalLimits { max_steps, ..EvalLimits::default() };
+        let limits = EvalLimits { max_steps, ..EvalLimits::background() };
         let mut series = signal::range(store, &query, start_ms, end_ms, step_ms, &limits)?;
         // Rules compare numbers.
         series.retain(|one| !one.timestamps.is_empty());

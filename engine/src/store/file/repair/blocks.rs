@@ -1,7 +1,4 @@
 //! Copies a database file block by block, compares the checksums, and corrects what can be corrected.
-//!
-//! Format (DuckDB 1.5): three pages of 4,096 bytes, the main header and two database headers of which the one with the higher number of checkpoints
-//! is valid, then blocks of equal size. Each page and block begins with the checksum of the rest.
 
 use std::{
     collections::BTreeSet,
@@ -10,16 +7,13 @@ use std::{
 };
 
 use super::{
-    super::{checksum::checksum, place::read_at},
+    super::{
+        checksum::checksum,
+        format::{HEADERS, PAGE, block_bytes_of, field, is_sound, stored},
+        place::read_at,
+    },
     correct::correct,
 };
-
-/// Bytes of a page of the header.
-const PAGE: usize = 4_096;
-/// Bytes before the first block.
-pub(super) const HEADERS: u64 = 3 * PAGE as u64;
-/// Sizes of blocks that DuckDB takes.
-const BLOCK_BYTES: std::ops::RangeInclusive<u64> = (16 << 10)..=(256 << 10);
 
 /// What was found while the blocks were copied.
 #[derive(Debug, Default)]
@@ -129,11 +123,7 @@ fn mend_headers(
         *corrected += 1;
     }
     let valid = if field(first, 0) > field(second, 0) { first } else { second };
-    let block_bytes = field(valid, 4);
-    if !BLOCK_BYTES.contains(&block_bytes) || !block_bytes.is_power_of_two() {
-        return Err(HeaderError::NotDuckDb);
-    }
-    Ok(block_bytes)
+    block_bytes_of(valid).ok_or(HeaderError::NotDuckDb)
 }
 
 /// Replaces a damaged header by the sound one, which must be the newer.
@@ -153,20 +143,6 @@ fn replace(sound: &[u8], damaged: &mut [u8], checkpoints: Option<u64>) -> Result
     let sum = checksum(&damaged[8..]);
     damaged[..8].copy_from_slice(&sum.to_le_bytes());
     Ok(())
-}
-
-/// Returns a field of a database header: 0 number of checkpoints, 1 metadata, 2 free list, 3 number of blocks, 4 bytes of a block.
-fn field(page: &[u8], place: usize) -> u64 {
-    let at = 8 + place * 8;
-    page.get(at..at + 8).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes)
-}
-
-fn is_sound(block: &[u8]) -> bool {
-    stored(block) == checksum(&block[8..])
-}
-
-fn stored(block: &[u8]) -> u64 {
-    block.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 /// Corrects a bit of a page or block; returns whether it is sound now.

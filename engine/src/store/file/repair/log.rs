@@ -40,8 +40,8 @@ pub(super) struct CopiedLog {
     pub(super) lost: u64,
 }
 
-/// Copies the log `source` of `length` bytes.
-pub(super) fn copy(source: &mut File, length: u64, out: &mut File) -> io::Result<CopiedLog> {
+/// Copies the log `source` of `length` bytes. `acknowledged`: bytes of it that were synced as far as is known.
+pub(super) fn copy(source: &mut File, length: u64, acknowledged: Option<u64>, out: &mut File) -> io::Result<CopiedLog> {
     let mut copied = CopiedLog::default();
     let mut head = [0; HEAD.len()];
     if length < head.len() as u64 {
@@ -88,7 +88,7 @@ pub(super) fn copy(source: &mut File, length: u64, out: &mut File) -> io::Result
         let Some(next) = next_flush(source, at, length)? else { break };
         if copied.damaged_at.is_none() {
             // The last transaction of a power cut may lack pages, and nobody was told about it.
-            if copied.corrected == 0 && matches!(examine(source, length)?, LogState::Readable { .. }) {
+            if copied.corrected == 0 && matches!(examine(source, length, acknowledged)?, LogState::Readable { .. }) {
                 break;
             }
             copied.damaged_at = Some(at);

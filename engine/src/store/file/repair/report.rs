@@ -22,7 +22,7 @@ pub struct RepairReport {
     pub bytes: u64,
     /// Parts of the damaged files in which one changed bit was found and corrected.
     pub corrected: u64,
-    /// Series in the new file whose labels are lost; they have the name [`UNNAMED`].
+    /// Series in the new file whose labels are lost; they have the name `UNNAMED`.
     pub unnamed: u64,
     /// The tables besides those of samples that have rows or have lost some.
     pub tables: Vec<TableReport>,

@@ -1,6 +1,6 @@
 //! Copies the rows of a table from the damaged file into the new one, and lists what is lost.
 
-use std::{collections::HashMap, ops::Range};
+use std::collections::HashMap;
 
 use almanac_models::Timestamp;
 use arrow::array::RecordBatch;
@@ -106,9 +106,4 @@ impl LostSamples {
 pub(super) fn total(source: &Source, table: &str, lost: &[LostRows]) -> Option<(u64, String)> {
     let rows = lost.iter().map(|lost| source.count(table, &lost.rows)).sum();
     lost.first().filter(|_| rows > 0).map(|first| (rows, first.reason.clone()))
-}
-
-/// Returns the length of a range of rows.
-pub(super) fn length(rows: &Range<i64>) -> u64 {
-    (rows.end - rows.start).unsigned_abs()
 }

@@ -11,12 +11,13 @@ use duckdb::Connection;
 use super::{
     super::{
         backup::{create, failure, unused},
+        format::HEADERS,
         new_file::NewFile,
-        place::checkpoints,
+        place::{checkpoints, resolved},
         record::{Committed, StateFile},
         recover::log_path,
     },
-    blocks::{self, CopiedBlocks, HEADERS, HeaderError},
+    blocks::{self, CopiedBlocks, HeaderError},
     log::{self, CopiedLog},
     report::{RepairReport, RepairStage},
     rows::{LostSamples, Target},
@@ -46,6 +47,7 @@ pub(in crate::store) fn repair(
     options: &StoreOptions,
     progress: &mut dyn FnMut(RepairStage, u64, u64),
 ) -> Result<RepairReport, StoreError> {
+    let damaged = &resolved(damaged);
     let new = NewFile::begin(target)?;
     let metadata = fs::metadata(damaged).map_err(|error| failure(damaged, &error))?;
     if !metadata.is_file() {
@@ -145,10 +147,10 @@ fn open_copy(
         Some(HeaderError::Io(_)) | None => {}
     }
     report.corrected += copied.corrected;
-    let log = copy_log(damaged, &scratch)?;
+    let known = known.zip(File::open(&scratch).ok().and_then(|copy| checkpoints(&copy)));
+    let log = copy_log(damaged, &scratch, known.and_then(|(known, checkpoints)| known.acknowledged(checkpoints)))?;
     report.corrected += log.corrected;
-    let found = File::open(&scratch).ok().and_then(|copy| checkpoints(&copy));
-    let missing = known.zip(found).and_then(|(known, found)| Some((known.missing(found, log.length)?, known)));
+    let missing = known.and_then(|(known, checkpoints)| Some((known.missing(checkpoints, log.length)?, known)));
     let (source, used) = Source::open(scratch, damaged.to_owned(), copied, options, log.prefix)
         .map_err(|error| unreadable(damaged, error))?;
     report.lost.extend(lost_of_log(&log, used));
@@ -186,7 +188,7 @@ fn main_header(new: &NewFile, options: &StoreOptions) -> Result<Vec<u8>, StoreEr
 }
 
 /// Copies the log as far as it can be replayed.
-fn copy_log(damaged: &Path, scratch: &Path) -> Result<CopiedLog, StoreError> {
+fn copy_log(damaged: &Path, scratch: &Path, acknowledged: Option<u64>) -> Result<CopiedLog, StoreError> {
     let path = log_path(damaged);
     let mut source = match File::open(&path) {
         Ok(source) => source,
@@ -194,7 +196,7 @@ fn copy_log(damaged: &Path, scratch: &Path) -> Result<CopiedLog, StoreError> {
         Err(error) => return Err(failure(&path, &error)),
     };
     let length = source.metadata().map_err(|error| failure(&path, &error))?.len();
-    let copied = create(&log_path(scratch), |out| log::copy(&mut source, length, out))?;
+    let copied = create(&log_path(scratch), |out| log::copy(&mut source, length, acknowledged, out))?;
     if copied.length == 0 {
         let _ = fs::remove_file(log_path(scratch));
     }

@@ -9,7 +9,7 @@ use arrow::{
 };
 
 use super::{
-    rows::{LostSamples, Target, length},
+    rows::{LostSamples, Target},
     source::{LostRows, Source},
 };
 use crate::store::{
@@ -89,7 +89,7 @@ pub(super) fn copy_segments(
             };
             let columns = format!("series_id, timestamp, value{seq}");
             let gone = target.copy(source, from, &name, &columns, &mut |batch| Ok(Some(batch)))?;
-            name_lost_rows(source, table, &gone, lost)?;
+            name_lost_rows(source, table, &gone, lost);
         }
         // One segment of each kind takes new rows.
         let is_active = !is_cold && listed.is_some_and(|listed| !listed.frozen) && active.insert(as_kind.as_str());
@@ -204,7 +204,8 @@ fn copy_blocks(
         filter_record_batch(&batch, &BooleanArray::from(is_sound)).map(Some).map_err(|error| unwritable(&error))
     };
     let gone = target.copy(source, from, into, BLOCK_COLUMNS, &mut kept)?;
-    name_lost_blocks(source, from.0, &gone, lost)
+    name_lost_blocks(source, from.0, &gone, lost);
+    Ok(())
 }
 
 fn unwritable(error: &arrow::error::ArrowError) -> StoreError {
@@ -212,48 +213,43 @@ fn unwritable(error: &arrow::error::ArrowError) -> StoreError {
 }
 
 /// Names the series of lost blocks, as far as their other columns can be read.
-fn name_lost_blocks(
-    source: &mut Source,
-    table: &str,
-    gone: &[LostRows],
-    lost: &mut LostSamples,
-) -> Result<(), StoreError> {
-    for LostRows { rows, reason } in gone {
-        let all = source.count(table, rows);
-        let named = source.read_within(table, "series_id, begin_at, end_at, count", rows, &mut |batch| {
-            let [series, count] = [0, 3].map(|column| batch.column(column).as_primitive::<UInt32Type>().values());
-            let [begin, end] =
-                [1, 2].map(|column| batch.column(column).as_primitive::<TimestampMillisecondType>().values());
-            for row in 0..batch.num_rows() {
-                lost.add(series[row], (begin[row], end[row]), u64::from(count[row]), reason);
-            }
-        });
-        if named < all {
-            lost.add_unknown(table, all - named, "blocks of samples", reason);
+fn name_lost_blocks(source: &mut Source, table: &str, gone: &[LostRows], lost: &mut LostSamples) {
+    let columns = "series_id, begin_at, end_at, count";
+    name_lost(source, table, (gone, columns, "blocks of samples"), lost, |lost, batch, reason| {
+        let [series, count] = [0, 3].map(|column| batch.column(column).as_primitive::<UInt32Type>().values());
+        let [begin, end] =
+            [1, 2].map(|column| batch.column(column).as_primitive::<TimestampMillisecondType>().values());
+        for row in 0..batch.num_rows() {
+            lost.add(series[row], (begin[row], end[row]), u64::from(count[row]), reason);
         }
-    }
-    Ok(())
+    });
 }
 
 /// Names the series of lost rows, as far as their other columns can be read.
-fn name_lost_rows(
+fn name_lost_rows(source: &mut Source, table: &str, gone: &[LostRows], lost: &mut LostSamples) {
+    name_lost(source, table, (gone, "series_id, timestamp", "samples"), lost, |lost, batch, reason| {
+        let series = batch.column(0).as_primitive::<UInt32Type>().values();
+        let at = batch.column(1).as_primitive::<TimestampMillisecondType>().values();
+        series.iter().zip(at).for_each(|(series, at)| lost.add(*series, (*at, *at), 1, reason));
+    });
+}
+
+/// Has `add` add the lost rows of which some columns can be read, and adds the others without a series. `what`: the rows, these columns, and
+/// what a row is.
+fn name_lost(
     source: &mut Source,
     table: &str,
-    gone: &[LostRows],
+    (gone, columns, unit): (&[LostRows], &str, &str),
     lost: &mut LostSamples,
-) -> Result<(), StoreError> {
+    add: impl Fn(&mut LostSamples, &RecordBatch, &str),
+) {
     for LostRows { rows, reason } in gone {
-        let all = source.count(table, rows).min(length(rows));
-        let named = source.read_within(table, "series_id, timestamp", rows, &mut |batch| {
-            let series = batch.column(0).as_primitive::<UInt32Type>().values();
-            let at = batch.column(1).as_primitive::<TimestampMillisecondType>().values();
-            series.iter().zip(at).for_each(|(series, at)| lost.add(*series, (*at, *at), 1, reason));
-        });
+        let all = source.count(table, rows);
+        let named = source.read_within(table, columns, rows, &mut |batch| add(lost, batch, reason));
         if named < all {
-            lost.add_unknown(table, all - named, "samples", reason);
+            lost.add_unknown(table, all - named, unit, reason);
         }
     }
-    Ok(())
 }
 
 /// Counts the samples of a segment of the new file, and determines its time span.
