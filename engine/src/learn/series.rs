@@ -27,12 +27,19 @@ const OF_SIGNALS: [OfSignal; 5] = [
 ];
 /// Recommended replicas, with the label `workload`.
 const REPLICAS: &str = "almanac_recommended_replicas";
+/// Start of the names of expected breaches, which the service reports as metrics.
+const BREACHES: &str = "almanac_breach_";
 /// Kind of the recommendations with replicas.
 const SCALING: &str = "scaling";
 /// Rows from which a limit is none: more than a store can have.
 const ROWS_MAX: usize = 1 << 40;
 /// Distance of the samples of recommended replicas in milliseconds, so that each is within the look-back of the next.
 const REPLICAS_STEP_MS: i64 = 60_000;
+
+/// Returns whether a metric is what was learned or advised. It is stored too where `/metrics` of the service is scraped.
+pub(super) fn is_learned(metric: &str) -> bool {
+    metric == REPLICAS || metric.starts_with(BREACHES) || OF_SIGNALS.iter().any(|(name, _)| *name == metric)
+}
 
 /// The samples of a store, and what was learned from them. A learned series matches only selectors that name it: `=`
 /// with its name, or a pattern that starts with `almanac_`.

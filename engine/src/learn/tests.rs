@@ -175,6 +175,16 @@ fn informative_series_become_signals_and_others_do_not() {
     series("latency_seconds_sum", &|i| total(i) * 0.2 + ((i * 31) % 17) as f64 * 0.01 * i as f64);
     series("latency_seconds_count", &|i| (i * 20 + (i * i) % 13) as f64);
     series("build_info", &wave);
+    // What the service reports of its own signals, stored by a scrape of itself.
+    for name in ["value", "expected", "lower", "upper", "anomaly_score"] {
+        fixture.put(
+            &[("__name__", &format!("almanac_signal_{name}")), ("job", "almanac"), ("signal", "api.rate")],
+            (0..240).map(|i| (START + i * 15_000, wave(i) * wave(i))),
+        );
+    }
+    series("almanac_recommended_replicas", &|i| wave(i) * wave(i + 3));
+    series("almanac_breach_expected_timestamp_seconds", &|i| wave(i) * wave(i + 5));
+    series("almanac_store_file_bytes", &|i| wave(i) * wave(i + 7));
     fixture.put(
         &[("__name__", "latency_seconds_bucket"), ("job", "api"), ("le", "0.1")],
         (0..240).map(|i| (START + i * 15_000, total(i))),
@@ -183,6 +193,7 @@ fn informative_series_become_signals_and_others_do_not() {
     let exprs: Vec<String> = default_signals(&fixture.store, now, 200).unwrap().into_iter().map(|s| s.expr).collect();
     let has = |part: &str| exprs.iter().filter(|e| e.contains(part)).count();
     assert_eq!(has("queue_depth"), 1, "{exprs:?}");
+    assert_eq!((has("almanac_"), has("almanac_store_file_bytes")), (1, 1), "{exprs:?}");
     assert_eq!(
         (has("rate(requests_total{job=\"api\"}[60s])"), has("limit"), has("_bucket"), has("_info")),
         (1, 0, 0, 0),

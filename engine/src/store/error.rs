@@ -191,6 +191,10 @@ pub enum StoreError {
     /// A backup is being made, and a checkpoint has to wait for it. Everything is in the write-ahead log.
     #[error("a backup is being made; a checkpoint has to wait for it")]
     Copying,
+    /// A read that began before the tables were last changed has not ended, and a checkpoint has to wait for it. Everything is in the
+    /// write-ahead log.
+    #[error("a query that began before the last compaction still runs; a checkpoint has to wait for it")]
+    Reading,
     /// The store was closed, or its writer thread has ended.
     #[error("the store is closed")]
     Closed,
@@ -237,6 +241,10 @@ fn cause(message: &str) -> &str {
 /// Text of the operating system for a file system that takes no writes.
 const READ_ONLY: &str = "Read-only file system";
 
+/// Part of DuckDB's message when a checkpoint meets another transaction. Almanac has one writer, and waits for compactions; what is
+/// left is a committed change of tables that DuckDB keeps as it was for reads that began before.
+const OTHER_TRANSACTIONS: &str = "there are other write transactions active";
+
 /// Returns whether a message of DuckDB reports a full disk, an exceeded quota or the limit of its temporary folder.
 pub(super) fn is_disk_full(message: &str) -> bool {
     ["No space left on device", "File too large", "Disk quota exceeded", "max_temp_directory_size"]
@@ -276,6 +284,8 @@ pub(super) fn failed_to(action: &'static str) -> impl Fn(duckdb::Error) -> Store
             StoreError::DiskFull { detail }
         } else if source.to_string().contains(READ_ONLY) {
             StoreError::ReadOnly { detail }
+        } else if source.to_string().contains(OTHER_TRANSACTIONS) {
+            StoreError::Reading
         } else {
             StoreError::Database { action, source: Arc::new(source) }
         }

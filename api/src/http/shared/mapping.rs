@@ -40,6 +40,9 @@ impl From<StoreError> for ApiError {
             }
             StoreError::Stopped { .. } => Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_stopped", message),
             StoreError::Copying => Self::new(StatusCode::CONFLICT, "backup_running", message),
+            StoreError::Reading => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_read", message).retry_after(Duration::from_secs(5))
+            }
             StoreError::Closed => Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_closed", message),
             StoreError::DiskFull { .. } => {
                 tracing::error!(error = %message, "the disk is full");

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use almanac_models::{Horizon, Step, Timestamp};
 
 use crate::{
-    learn::{LearnError, SignalSpec},
+    learn::{LearnError, SignalSpec, series::is_learned},
     series::{Labels, METRIC_NAME, Matcher, SampleSource, SeriesSamples, SourceError, is_stale},
     store::{Store, rows::SignalOrigin},
 };
@@ -71,7 +71,8 @@ pub fn default_signals(store: &Store, now: Timestamp, budget: usize) -> Result<V
     Ok(choose(candidates, budget, has_long_history))
 }
 
-/// Whether a metric may be a signal. Buckets, sums that belong to a count, and metadata of scrapes may not.
+/// Whether a metric may be a signal. Buckets, sums that belong to a count, and metadata of scrapes may not; neither may what was learned,
+/// since each choice would be followed by signals of the chosen ones, without end.
 fn is_own_signal(metric: &str, metrics: &BTreeMap<String, usize>) -> bool {
     let has = |suffix: &str, other: &str| {
         metric.strip_suffix(suffix).is_some_and(|base| metrics.contains_key(&format!("{base}{other}")))
@@ -79,6 +80,7 @@ fn is_own_signal(metric: &str, metrics: &BTreeMap<String, usize>) -> bool {
     !(metric.is_empty()
         || metric == "up"
         || metric.starts_with("scrape_")
+        || is_learned(metric)
         || has("_bucket", "_count")
         || metric.ends_with("_bucket")
         || has("_sum", "_count")

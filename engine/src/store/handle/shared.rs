@@ -7,6 +7,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use duckdb::Connection;
@@ -22,6 +23,9 @@ use crate::store::{
     segment::{Held, SegmentLayout},
     write::{Queue, RecentHistograms, RecentSamples, Writer},
 };
+
+/// Time between two attempts to write a checkpoint that has to wait for a read.
+const CHECKPOINT_RETRY: Duration = Duration::from_millis(200);
 
 /// State shared by all clones of a store, its writer thread and its readers.
 #[derive(Debug)]
@@ -155,6 +159,20 @@ impl Shared {
     /// Path of the write-ahead log beside the file.
     pub(in crate::store) fn log_path(&self) -> PathBuf {
         log_path(&self.path)
+    }
+
+    /// Writes a checkpoint on the writer thread. One that has to wait for a read is tried again, and samples are taken meanwhile.
+    ///
+    /// # Errors
+    /// `Reading`: the read has not ended within `wait`. `Copying`, `DiskFull`, `Open`, `Database`, `Closed`.
+    pub(in crate::store) fn checkpoint(&self, wait: Duration) -> Result<(), StoreError> {
+        let end = Instant::now() + wait;
+        loop {
+            match self.on_writer(|writer| writer.checkpoint()) {
+                Err(StoreError::Reading) if Instant::now() < end => std::thread::sleep(CHECKPOINT_RETRY),
+                written => return written,
+            }
+        }
     }
 
     /// Runs a task on the writer thread between two groups, and waits for its result.

@@ -130,7 +130,7 @@ impl Store {
             held: Mutex::default(),
             options,
         });
-        let writer = spawn_writer(&shared, Writer::new(connection, Arc::clone(&shared), next_seq))?;
+        let writer = spawn_writer(&shared, Writer::new(connection, Arc::clone(&shared), next_seq)?)?;
         let loader = if is_more_to_load { schema::load_later(&shared).ok() } else { None };
         Ok(Self(Arc::new(Inner {
             shared,

@@ -1,6 +1,6 @@
 //! Runs a compaction: rotates the active segments, merges, updates rollups, applies retention, writes a checkpoint.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use almanac_models::Timestamp;
 use duckdb::Connection;
@@ -20,6 +20,9 @@ use crate::store::{
     shared::{Shared, count},
     write::{ROW_BYTES, check_disk_space},
 };
+
+/// Time for which the checkpoint after a compaction waits for reads that began before it.
+pub(super) const CHECKPOINT_WAIT: Duration = Duration::from_secs(2);
 
 /// Compacts the segments that are due, or all of them, and returns counts of the work done. `allow_drop`: retention may
 /// delete any share of the rows.
@@ -46,10 +49,11 @@ pub(in crate::store) fn compact(
     drop(compaction);
     let has_worked = report != CompactionReport::default() || all;
     if has_worked || is_log_large(shared) {
-        match shared.on_writer(|writer| writer.checkpoint()) {
+        match shared.checkpoint(CHECKPOINT_WAIT) {
             // A full compaction is requested to reclaim space, so the caller must learn that it failed.
             Err(error @ StoreError::DiskFull { .. }) if all => return Err(error),
             // The log still contains all data; the next compaction retries.
+            Err(StoreError::Reading) => tracing::debug!("the checkpoint after a compaction waits for a long read"),
             Err(error @ (StoreError::Database { .. } | StoreError::DiskFull { .. })) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "checkpoint after compaction failed");
             }
@@ -218,5 +222,62 @@ impl CompactionRun<'_> {
             self.shared.recent.write().expire(cutoff);
         }
         self.shared.on_writer(move |writer| swap::expire_rows(writer, &retention))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        series::{Labels, SampleSource},
+        store::{SampleBatch, Store, StoreOptions},
+    };
+
+    #[test]
+    fn a_compaction_during_a_long_read_leaves_the_checkpoint_to_the_next_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("a.duckdb"), StoreOptions::default()).unwrap();
+        let up = store.resolve(&Labels::from_pairs([("__name__", "up")]).unwrap()).unwrap();
+        let mut batch = SampleBatch::default();
+        (0..5_000).for_each(|at| batch.push(up, at * 1_000, 0.5));
+        store.append(batch).unwrap().wait().unwrap();
+        let shared = &store.0.shared;
+        let reading = shared.readers.connect().unwrap();
+        reading.execute_batch("BEGIN TRANSACTION READ ONLY; SELECT count(*) FROM store.series").unwrap();
+        let now = Timestamp::from_millis(5_000_000);
+        let report = store.compact(now, Compaction::All).unwrap();
+        assert_eq!(report.samples_moved, 5_000);
+        assert!(matches!(shared.checkpoint(Duration::ZERO), Err(StoreError::Reading)));
+        assert_eq!(store.select(&[], i64::MIN, i64::MAX, 10_000).unwrap()[0].timestamps.len(), 5_000);
+        reading.execute_batch("ROLLBACK").unwrap();
+        store.compact(now, Compaction::All).unwrap();
+        assert_eq!(shared.log_path().metadata().map_or(0, |log| log.len()), 0, "the log is merged");
+        store.close().unwrap();
+    }
+
+    #[test]
+    fn a_checkpoint_waits_for_a_read_that_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("a.duckdb"), StoreOptions::default()).unwrap();
+        let shared = Arc::clone(&store.0.shared);
+        let reading = shared.readers.connect().unwrap();
+        reading.execute_batch("BEGIN TRANSACTION READ ONLY; SELECT count(*) FROM store.series").unwrap();
+        shared
+            .on_writer(|writer| {
+                writer.transaction(|connection| {
+                    connection
+                        .execute_batch("CREATE TABLE store.a(b INTEGER); DROP TABLE store.a")
+                        .map_err(failed_to("test"))
+                })
+            })
+            .unwrap();
+        assert!(matches!(shared.checkpoint(Duration::ZERO), Err(StoreError::Reading)));
+        let ended = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(200));
+            reading.execute_batch("ROLLBACK").unwrap();
+        });
+        shared.checkpoint(Duration::from_secs(60)).unwrap();
+        ended.join().unwrap();
+        store.close().unwrap();
     }
 }

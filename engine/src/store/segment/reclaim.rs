@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use duckdb::Connection;
 
+use super::compact::CHECKPOINT_WAIT;
 use crate::store::{StoreError, error::failed_to, shared::Shared};
 
 /// Reciprocal of the tolerated share of free blocks: a tenth of the file may be free, since it is soon used again.
@@ -45,13 +46,14 @@ pub(super) fn reclaim_space(shared: &Arc<Shared>, connection: &Connection) -> Re
         let (unshared, shared_tables): (Vec<_>, Vec<_>) =
             chosen.into_iter().partition(|group| is_written_by_compaction_only(&group.table));
         relocate(connection, &unshared)?;
-        shared.on_writer(move |writer| {
-            relocate(&writer.connection, &shared_tables)?;
-            writer.checkpoint()
-        })?;
+        shared.on_writer(move |writer| relocate(&writer.connection, &shared_tables))?;
+        match shared.checkpoint(CHECKPOINT_WAIT) {
+            Err(StoreError::Reading) => break,
+            written => written?,
+        }
         let now = file_size(connection)?;
         if now.total >= size.total {
-            // A long-running read still needs the old rows; the next compaction retries.
+            // A long read still needs the old rows; the next compaction retries.
             break;
         }
         size = now;

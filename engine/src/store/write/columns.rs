@@ -1,4 +1,4 @@
-//! Collects samples as Arrow columns for DuckDB's appender.
+//! Collects samples as columns for DuckDB.
 
 use std::sync::Arc;
 
@@ -50,11 +50,7 @@ impl SampleColumns {
         Some((*self.timestamps.iter().min()?, *self.timestamps.iter().max()?))
     }
 
-    /// Converts the rows to a batch for DuckDB. A stale marker becomes NULL, since DuckDB does not keep NaN payloads.
-    pub(in crate::store) fn into_batch(self) -> Result<RecordBatch, ArrowError> {
-        RecordBatch::try_new(Arc::new(Schema::new(fields())), self.into_arrays())
-    }
-
+    /// Converts the columns for DuckDB. A stale marker becomes NULL, since DuckDB does not keep NaN payloads.
     fn into_arrays(self) -> Vec<ArrayRef> {
         let nulls = (self.stale > 0).then(|| self.values.iter().map(|&value| !is_stale(value)).collect::<NullBuffer>());
         vec![

@@ -3,6 +3,7 @@
 mod columns;
 mod disk_space;
 mod histograms;
+mod insert;
 mod load;
 mod queue;
 mod receipt;

@@ -15,7 +15,9 @@ use duckdb::Connection;
 
 use super::{
     Appended, Destination, LateColumns, ReceiptSender, RecentSamples, SampleBatch, SampleColumns, canonical,
-    disk_space::check_disk_space, queue::Work,
+    disk_space::check_disk_space,
+    insert::{Inserter, append},
+    queue::Work,
 };
 use crate::store::{
     StoreError,
@@ -37,6 +39,7 @@ const REPAIR_INTERVAL: Duration = Duration::from_secs(5);
 pub(in crate::store) struct Writer {
     pub(in crate::store) connection: Connection,
     pub(in crate::store) shared: Arc<Shared>,
+    inserter: Inserter,
     /// Series with smaller numbers are stored on disk.
     persisted: u32,
     /// Series whose row a deletion removed from disk; the row is written again with the next sample.
@@ -55,11 +58,24 @@ pub(in crate::store) struct Writer {
 }
 
 impl Writer {
-    pub(in crate::store) fn new(connection: Connection, shared: Arc<Shared>, next_seq: i64) -> Self {
+    pub(in crate::store) fn new(
+        connection: Connection,
+        shared: Arc<Shared>,
+        next_seq: i64,
+    ) -> Result<Self, StoreError> {
         let persisted = shared.registry.read().end();
-        let (state, next_checkpoint) = (StateFile::open(&shared.path), shared.options.log_bytes);
-        let emptied = HashSet::new();
-        Self { connection, shared, persisted, emptied, next_seq, broken: None, state, next_checkpoint, listed: None }
+        Ok(Self {
+            inserter: Inserter::new(&connection)?,
+            connection,
+            persisted,
+            emptied: HashSet::new(),
+            next_seq,
+            broken: None,
+            state: StateFile::open(&shared.path),
+            next_checkpoint: shared.options.log_bytes,
+            listed: None,
+            shared,
+        })
     }
 
     /// Processes the queue until it is closed and empty, then writes a checkpoint.
@@ -370,13 +386,13 @@ impl Writer {
         let series = self.series_rows(returning, end)?;
         let as_batch =
             |error: arrow::error::ArrowError| StoreError::InvalidRow { table: "samples", detail: error.to_string() };
-        let hot = (hot_rows > 0).then(|| hot.into_batch()).transpose().map_err(as_batch)?;
         let late = (late_rows > 0).then(|| late.into_batch()).transpose().map_err(as_batch)?;
         let histograms = (!histograms.is_empty()).then(|| histogram::batch(&histograms)).transpose()?;
+        let inserter = self.inserter.clone();
         self.transaction(|connection| {
             append(connection, "histograms", histograms)?;
             append(connection, "series", series)?;
-            append(connection, &hot_table, hot)?;
+            inserter.insert(connection, &hot_table, hot)?;
             append(connection, &late_table, late)
         })?;
         self.persisted = end;
@@ -463,18 +479,6 @@ struct Classified {
     late: LateColumns,
     histograms: Vec<HistogramRow>,
     outcome: Vec<Appended>,
-}
-
-/// Appends rows to a table of the schema `store`.
-pub(in crate::store) fn append(
-    connection: &Connection,
-    table: &str,
-    rows: Option<RecordBatch>,
-) -> Result<(), StoreError> {
-    let Some(rows) = rows else { return Ok(()) };
-    let mut appender = connection.appender_to_db(table, "store").map_err(failed_to("append rows"))?;
-    appender.append_record_batch(rows).map_err(failed_to("append rows"))?;
-    appender.flush().map_err(failed_to("append rows"))
 }
 
 /// Returns whether a batch can be added to memory sample by sample: the timestamps of a series ascend and few samples
