@@ -24,6 +24,8 @@ use crate::store::{
     write::{Queue, RecentHistograms, RecentSamples, Writer},
 };
 
+/// Time for which a checkpoint waits for reads that began before the tables were last changed.
+pub(in crate::store) const CHECKPOINT_WAIT: Duration = Duration::from_secs(2);
 /// Time between two attempts to write a checkpoint that has to wait for a read.
 const CHECKPOINT_RETRY: Duration = Duration::from_millis(200);
 

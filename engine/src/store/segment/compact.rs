@@ -1,6 +1,6 @@
 //! Runs a compaction: rotates the active segments, merges, updates rollups, applies retention, writes a checkpoint.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use almanac_models::Timestamp;
 use duckdb::Connection;
@@ -17,12 +17,9 @@ use super::{
 use crate::store::{
     Compaction, CompactionReport, StoreError,
     error::failed_to,
-    shared::{Shared, count},
+    shared::{CHECKPOINT_WAIT, Shared, count},
     write::{ROW_BYTES, check_disk_space},
 };
-
-/// Time for which the checkpoint after a compaction waits for reads that began before it.
-pub(super) const CHECKPOINT_WAIT: Duration = Duration::from_secs(2);
 
 /// Compacts the segments that are due, or all of them, and returns counts of the work done. `allow_drop`: retention may
 /// delete any share of the rows.
@@ -49,7 +46,10 @@ pub(in crate::store) fn compact(
     drop(compaction);
     let has_worked = report != CompactionReport::default() || all;
     if has_worked || is_log_large(shared) {
-        match shared.checkpoint(CHECKPOINT_WAIT) {
+        let written = shared.checkpoint(CHECKPOINT_WAIT);
+        // A read that keeps the checkpoint from being written needs the old rows too: moving rows would only add to them.
+        let can_reclaim = all && !matches!(written, Err(StoreError::Reading));
+        match written {
             // A full compaction is requested to reclaim space, so the caller must learn that it failed.
             Err(error @ StoreError::DiskFull { .. }) if all => return Err(error),
             // The log still contains all data; the next compaction retries.
@@ -59,7 +59,7 @@ pub(in crate::store) fn compact(
             }
             other => other?,
         }
-        if all {
+        if can_reclaim {
             reclaim::reclaim_space(shared, &shared.readers.connect()?)?;
         }
         if has_worked {
@@ -227,6 +227,8 @@ impl CompactionRun<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::{
         series::{Labels, SampleSource},

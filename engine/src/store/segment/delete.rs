@@ -113,8 +113,10 @@ fn delete_on_writer(writer: &mut Writer, ids: &[u32], span: (i64, i64)) -> Resul
     }
     writer.note_emptied(emptied);
     // Workers for SQL read the last checkpoint, which still has the rows.
-    if let Err(error) = writer.checkpoint() {
-        tracing::warn!(error = &error as &dyn std::error::Error, "checkpoint after a deletion failed");
+    match writer.checkpoint() {
+        // They are told that rows are gone, until a later checkpoint.
+        Ok(()) | Err(StoreError::Reading) => {}
+        Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "checkpoint after a deletion failed"),
     }
     Ok(report)
 }

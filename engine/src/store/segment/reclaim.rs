@@ -4,8 +4,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use duckdb::Connection;
 
-use super::compact::CHECKPOINT_WAIT;
-use crate::store::{StoreError, error::failed_to, shared::Shared};
+use crate::store::{
+    StoreError,
+    error::failed_to,
+    shared::{CHECKPOINT_WAIT, Shared},
+};
 
 /// Reciprocal of the tolerated share of free blocks: a tenth of the file may be free, since it is soon used again.
 const FREE_SHARE: u64 = 10;

@@ -19,7 +19,7 @@ use super::{
 use crate::isolation::Process;
 use crate::store::{
     EvaluatePromql, SqlAnswer, SqlCancel, SqlDescription, SqlDialect, SqlError, SqlLimits, SqlParam, Store, StoreError,
-    shared::{Shared, count},
+    shared::{CHECKPOINT_WAIT, Shared, count},
     sql::Permits,
 };
 
@@ -111,7 +111,7 @@ impl SqlWorkers {
         let snapshot = Snapshot::new(&shared.path)
             .map_err(|error| StoreError::Open { path: shared.path.clone(), detail: error.to_string() })?;
         // Workers read the last checkpoint: it must have the present schema, and should have the merged log.
-        if let Err(error) = shared.on_writer(|writer| writer.checkpoint()) {
+        if let Err(error) = shared.checkpoint(CHECKPOINT_WAIT) {
             tracing::warn!(error = &error as &dyn std::error::Error, "checkpoint before SQL failed");
         }
         let workers = options.workers.max(1);
