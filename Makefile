@@ -71,6 +71,7 @@ lint: setup ## Formatting, clippy without warnings, unused dependencies, licence
 	@command -v cargo-machete >/dev/null || cargo install --locked --quiet cargo-machete@0.9.2
 	cargo machete
 	@command -v cargo-deny >/dev/null || cargo install --locked --quiet cargo-deny@0.20.2
+	@cargo fetch --locked --quiet # of every platform: deny reads crates that no build here has downloaded
 	cargo deny --offline check bans licenses sources
 # Known advisories need a database from the internet. Without it they are not checked, and that is no failure.
 	@if timeout 60 cargo deny fetch db >/dev/null 2>&1; then cargo deny check advisories; \
